@@ -1,0 +1,1 @@
+"""One file per outside system, each behind a promise of `idp.promises`."""

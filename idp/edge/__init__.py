@@ -1,0 +1,1 @@
+"""What the flows share of HTTP."""

@@ -1,0 +1,136 @@
+"""The request and response values of the software lane: small, frozen and free of any framework."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from werkzeug.http import parse_cookie
+
+# More than the largest honest form, well below what could be felt.
+BODY_LIMIT = 64 * 1024
+NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+
+
+class MalformedParameters(ValueError):
+    """Parameters that are not UTF-8 form data, or too many, or too long."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Query or form parameters. A parameter without a value counts as omitted (RFC 6749 3.1)."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    MOST = 100
+    LONGEST = 8192
+
+    @classmethod
+    def parse(cls, raw: bytes | str, *, longest: int = LONGEST) -> "Parameters":
+        """Read `application/x-www-form-urlencoded` data with values of at most `longest` characters; raises `MalformedParameters`."""
+        try:
+            text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=cls.MOST, encoding="utf-8", errors="strict")
+        except ValueError as error:
+            raise MalformedParameters(type(error).__name__) from None
+        if any(len(value) > longest or "\x00" in name + value for name, value in pairs):
+            raise MalformedParameters("a field is too long or holds a NUL")
+        return cls(tuple((name, value) for name, value in pairs if value))
+
+    def get(self, name: str) -> str | None:
+        """Give the first value of `name`, or None."""
+        return next((value for key, value in self.pairs if key == name), None)
+
+    def repeated(self) -> list[str]:
+        """Give the names that stand more than once, which RFC 6749 3.1 forbids."""
+        names = [name for name, _ in self.pairs]
+        return sorted({name for name in names if names.count(name) > 1})
+
+    def __repr__(self) -> str:
+        """Show the names alone: values may be secrets."""
+        return f"Parameters({[name for name, _ in self.pairs]!r})"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request to the software lane.
+
+    `path` is below the issuer, `headers` have lower-case names, `address` is the caller's as far as trusted proxies tell it.
+    """
+
+    method: str
+    path: str
+    query: Parameters = Parameters()
+    form: Parameters = Parameters()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+    request_id: str = ""
+
+    @property
+    def parameters(self) -> Parameters:
+        """Give the form of a POST, else the query: never a mix of both."""
+        return self.form if self.method == "POST" else self.query
+
+    def cookie(self, name: str) -> str | None:
+        """Give the value of a cookie, or None; read as the people's lane reads it, whatever other sites of the domain have set."""
+        return parse_cookie(self.headers.get("cookie", "")).get(name)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP response of the software lane."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    def with_headers(self, *headers: tuple[str, str]) -> "Response":
+        """Give the response with more headers."""
+        return Response(self.status, (*self.headers, *headers), self.body)
+
+
+def json_response(value: object, *, status: int = 200, headers: tuple[tuple[str, str], ...] = NO_STORE) -> Response:
+    """Give `value` as JSON, not to be stored unless `headers` say otherwise."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(status, (("Content-Type", "application/json"), *headers), body)
+
+
+def html_response(page: str, *, status: int = 200, headers: tuple[tuple[str, str], ...] = NO_STORE) -> Response:
+    """Give a page for a person."""
+    return Response(status, (("Content-Type", "text/html; charset=utf-8"), *headers), page.encode())
+
+
+def redirect(location: str) -> Response:
+    """Send the browser on with 303, so that a POST is never repeated at the new place (RFC 9700 4.12)."""
+    return Response(303, (("Location", location), *NO_STORE))
+
+
+def with_query(uri: str, parameters: Mapping[str, str]) -> str:
+    """Give `uri` with `parameters` added behind the query that it has (RFC 6749 3.1.2)."""
+    parts = urlsplit(uri)
+    query = "&".join(part for part in (parts.query, urlencode(parameters)) if part)
+    return urlunsplit(parts._replace(query=query))
+
+
+ErrorBody = dict[str, Any]
+
+
+def error_body(error: str, description: str) -> ErrorBody:
+    """Give the JSON object of RFC 6749 5.2."""
+    return {"error": error, "error_description": description} if description else {"error": error}
+
+
+__all__ = [
+    "NO_STORE",
+    "ErrorBody",
+    "MalformedParameters",
+    "Parameters",
+    "Request",
+    "Response",
+    "error_body",
+    "html_response",
+    "json_response",
+    "redirect",
+    "with_query",
+]

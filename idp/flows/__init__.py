@@ -1,0 +1,1 @@
+"""One file per journey; the only place where HTTP meets a decision."""

@@ -1,0 +1,1 @@
+"""How a person proves who they are, step by step; each step returns to the dispatcher."""

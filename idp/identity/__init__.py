@@ -1,0 +1,1 @@
+"""Rules about people: who they are, how well proven, how they authenticate."""

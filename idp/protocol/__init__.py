@@ -1,0 +1,1 @@
+"""OAuth and OpenID rules, free of HTTP."""

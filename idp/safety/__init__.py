@@ -1,0 +1,1 @@
+"""Limits, encryption, audit and the picture code."""

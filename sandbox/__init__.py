@@ -1,0 +1,1 @@
+"""Stand-ins for the outside world, as separate programs: the carrier's register, the SMS gateways, two portals, and the demo."""

@@ -1,0 +1,1 @@
+"""The tests; they mirror `idp/`, and `tests/rules/` guards the rules of the house."""

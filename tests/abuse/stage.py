@@ -1,0 +1,127 @@
+"""A provider with people and a portal in which every route can be brought to where it works, and taken back there after each attack."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from idp import services as product
+from idp.protocol.clients import Client
+from idp.storage.short_lived import EmbeddedShortLived
+from idp.storage.tables import metadata
+from tests.clock import MovableClock
+from tests.flows.register.office import Office, Offices
+from tests.flows.sign_in.person import Person
+from tests.world import World, sandbox_config
+
+ID_NUMBER, PHONE = "001190654321", "0987654321"  # of who has an account already
+WATCHED = sorted(metadata.tables.keys() - {"audit_events"})  # that an attack was seen may well be written down
+Rows = dict[str, list[tuple[object, ...]]]
+
+
+class Snapshot:
+    """The contents of SQLite files at an instant, to be put back while their owner goes on using them."""
+
+    def __init__(self, files: Iterable[sqlite3.Connection]) -> None:
+        self._kept = [(file, sqlite3.connect(":memory:")) for file in files]
+        for file, memory in self._kept:
+            file.backup(memory)
+
+    def restore(self) -> None:
+        """Put the contents back."""
+        for file, memory in self._kept:
+            memory.backup(file)
+
+    def close(self) -> None:
+        """Forget the contents."""
+        for _, memory in self._kept:
+            memory.close()
+
+
+@dataclass
+class Stage:
+    """The provider, somebody who has an account in it, and a portal with its secret."""
+
+    office: Office
+    account_id: str
+    client: Client
+    secret: str
+    lasting: sqlite3.Connection
+    passing: sqlite3.Connection
+    sieges: dict[object, object] = field(default_factory=dict, repr=False)
+    _base: Snapshot = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._base = self.snapshot()
+
+    @classmethod
+    def build(cls, folder: Path) -> "Stage":
+        """Build one in `folder`, in which no time passes unless the clock is moved."""
+        clock = MovableClock()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(product, "Clock", lambda: clock)
+            patch.setattr(product, "open_short_lived", lambda _url: EmbeddedShortLived(folder / "short-lived.db", clock=clock))
+            office = Offices(sandbox_config(folder), clock).build()
+        account_id = office.world.account(ID_NUMBER, PHONE)
+        client, secret = office.world.client()
+        assert office.services.short_lived.is_up()  # the file is made at its first use
+        return cls(office, account_id, client, secret, _look_into(folder / "senid.db"), _look_into(folder / "short-lived.db"))
+
+    @property
+    def world(self) -> World:
+        """Give the application."""
+        return self.office.world
+
+    def snapshot(self) -> Snapshot:
+        """Keep everything that is stored now."""
+        return Snapshot((self.lasting, self.passing))
+
+    def begin(self) -> None:
+        """Forget everything that came after the beginning."""
+        self._base.restore()
+        self.office.sms.messages.clear()
+        self.office.carrier.answers.clear()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._base.close()
+        self.lasting.close()
+        self.passing.close()
+        self.world.services.database.close()
+
+    def person(self) -> Person:
+        """Give somebody at a new browser."""
+        return self.office.person()
+
+    def signed_in(self, *methods: str) -> Person:
+        """Give somebody who is signed in to the account, by password and SMS unless `methods` say otherwise."""
+        person = self.person()
+        self.world.sign_in(person.browser, self.account_id, *methods)  # type: ignore[arg-type] # a test names the methods that there are
+        return person
+
+    def rows(self) -> Rows:
+        """Give everything that lasts."""
+        return {table: sorted(self.lasting.execute(f"SELECT * FROM {table}").fetchall(), key=str) for table in WATCHED}  # noqa: S608
+
+    def version(self) -> int:
+        """Give a number that changes with every transaction of the provider."""
+        return int(self.lasting.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _look_into(file: Path) -> sqlite3.Connection:
+    """Open a file beside its owner; what is put back need not outlive the machine."""
+    connection = sqlite3.connect(file, timeout=10, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
+
+
+def growth(before: Rows, after: Rows) -> dict[str, int]:
+    """Give the tables whose number of rows has changed, with by how many."""
+    return {name: len(after[name]) - len(before[name]) for name in before if len(after[name]) != len(before[name])}
+
+
+def changed(before: Rows, after: Rows) -> Iterator[str]:
+    """Give the tables that are not as they were."""
+    return (name for name in before if before[name] != after[name])

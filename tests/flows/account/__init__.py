@@ -1,0 +1,1 @@
+"""Tests of what a person sees of their own account."""

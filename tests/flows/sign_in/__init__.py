@@ -1,0 +1,1 @@
+"""Tests of signing in, walked as a person with a plain browser."""
