@@ -15,7 +15,7 @@ test: ## lint, types, import rules, unit and flow tests on private servers
 check: ## the same
 	@scripts/test quick
 
-proof: ## what takes longer: a real browser, real OpenID clients, the production server, sweeps of bad input
+proof: ## the tests that take minutes
 	@scripts/test proof
 
 bench: ## the benchmark of this server beside its peers

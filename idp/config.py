@@ -6,6 +6,7 @@ A value may come from the environment as `SENID_<SECTION>__<KEY>` (for example `
 
 import os
 import re
+import ssl
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -21,6 +22,7 @@ from idp.errors import ConfigError
 ENVIRONMENT_PREFIX = "SENID_"
 CONFIG_VARIABLE = "SENID_CONFIG"
 LEAST_MEMORY_KIB = 19_456
+HIGHEST_PORT = 65_535
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LEVELS = Annotated[int, Field(ge=1, le=4)]
 
@@ -66,7 +68,7 @@ class Server(Section):
 
     @model_validator(mode="after")
     def _check_listen(self) -> Self:
-        if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", self.listen):
+        if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", self.listen) or self.address[1] > HIGHEST_PORT:
             raise ValueError("listen is HOST:PORT")
         return self
 
@@ -199,6 +201,16 @@ class Gateway(Section):
     url: str
     token: SecretStr | None = None
     timeout: Duration = timedelta(seconds=3)
+    ca_file: str = ""
+
+    @field_validator("ca_file")
+    @classmethod
+    def _check_ca_file(cls, ca_file: str) -> str:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file) if ca_file else None
+        except OSError:  # as which ssl tells what is no certificate, too
+            raise ValueError(f"{ca_file} cannot be read or holds no certificate (PEM)") from None
+        return ca_file
 
 
 class Outside(Section):

@@ -384,13 +384,6 @@ class ReturnedInvalidRequest(ReturnedError):
     oauth_error = "invalid_request"
 
 
-class ReturnedUnauthorizedClient(ReturnedError):
-    """The client may not use this grant."""
-
-    code = "returned_unauthorized_client"
-    oauth_error = "unauthorized_client"
-
-
 class ReturnedUnsupportedResponseType(ReturnedError):
     """Only `response_type=code` is served."""
 
@@ -444,14 +437,6 @@ class ConsentRequired(ReturnedError):
     code = "consent_required"
     oauth_error = "consent_required"
     default_description = "the end user has to consent"
-
-
-class InteractionRequired(ReturnedError):
-    """`prompt=none` and another page is needed."""
-
-    code = "interaction_required"
-    oauth_error = "interaction_required"
-    default_description = "the end user has to be shown a page"
 
 
 class AccessDenied(ReturnedError):
@@ -539,14 +524,6 @@ class InvalidToken(JsonError):
     default_description = "the access token is invalid, expired or revoked"
 
 
-class InsufficientScope(JsonError):
-    """The access token does not carry the scope (RFC 6750 3.1)."""
-
-    code = "insufficient_scope"
-    oauth_error = "insufficient_scope"
-    status = 403
-
-
 class EndpointNotFound(JsonError):
     """No such endpoint."""
 
@@ -569,15 +546,6 @@ class BodyTooLarge(JsonError):
     code = "body_too_large"
     oauth_error = "invalid_request"
     status = 413
-
-
-class TooManyCalls(JsonError):
-    """A limit on a portal's software was reached."""
-
-    code = "too_many_calls"
-    oauth_error = "temporarily_unavailable"
-    status = 429
-    default_description = "too many requests"
 
 
 class TemporarilyUnavailable(JsonError):

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 import redis
+import structlog
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 from idp import services as product
@@ -27,12 +28,6 @@ from tests.instances import ROOT, Run
 from tests.requirement_report import RequirementReport
 
 OWN_RUN = pytest.StashKey[Run]()
-LONG = (
-    "tests/abuse/",
-    "tests/serve/",
-    "tests/sandbox/test_demo.py",
-    "tests/cli/test_beside_a_server.py",
-)
 STORES = {
     "sqlite-embedded": ("sqlite_database", "embedded_short_lived"),
     "postgresql-redis": ("postgresql_database", "redis_short_lived"),
@@ -44,14 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(RequirementReport(ROOT / "build" / "requirements.txt"))
     if instances.RUN_VARIABLE not in os.environ:
         config.stash[OWN_RUN] = Run.begin()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start whole servers, or sweep over every endpoint: `make proof` runs them."""
-    for item in items:
-        if item.path.relative_to(ROOT).as_posix().startswith(LONG):
-            item.add_marker(pytest.mark.proof)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -67,6 +54,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("ALLOW_NO_BROWSER") != "1":
             pytest.fail("Chromium is missing: run scripts/services, or set ALLOW_NO_BROWSER=1", pytrace=False)
         pytest.skip("Chromium is missing and ALLOW_NO_BROWSER=1")
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Take back what a test has said about the log: it is the process's, and the next test reads its own."""
+    yield
+    structlog.reset_defaults()
 
 
 # --- Time and configuration ---------------------------------------------------------------------------------------------------------

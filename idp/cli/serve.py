@@ -95,9 +95,8 @@ def _check_address(config: Config) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or "no such port"
-            raise ConfigError([f"server.listen: {config.server.listen} cannot be used: {reason}"]) from None
+        except OSError as error:
+            raise ConfigError([f"server.listen: {config.server.listen} cannot be used: {error.strerror}"]) from None
 
 
 def application() -> Callable[..., object]:

@@ -26,7 +26,9 @@ class OutsideGateway:
         self._url = settings.url.rstrip("/")
         self._token = settings.token
         # The operator names the address, so a private one is right.
-        self._http = OutboundHttp(name=settings.name, whole_call=settings.timeout, most_bytes=MOST_ANSWER_BYTES, guard=None)
+        self._http = OutboundHttp(
+            name=settings.name, whole_call=settings.timeout, most_bytes=MOST_ANSWER_BYTES, guard=None, ca_file=settings.ca_file
+        )
         self._breaker = breaker or CircuitBreaker(name=settings.name, failures=FAILURES_IN_A_ROW, pause=PAUSE)
 
     def ask(self, path: str, content: Mapping[str, object], *, reference: str, tries: int) -> dict[str, object]:

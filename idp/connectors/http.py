@@ -61,13 +61,16 @@ class HttpAnswer:
 class OutboundHttp:
     """Calls one kind of outside system. Thread-safe; connections are kept for a few seconds."""
 
-    def __init__(self, *, name: str, whole_call: timedelta, most_bytes: int, guard: AddressGuard | None) -> None:
-        """Take the `name` for the log, the deadline of a `whole_call` with its retries, the largest answer, and who may be dialled."""
+    def __init__(self, *, name: str, whole_call: timedelta, most_bytes: int, guard: AddressGuard | None, ca_file: str = "") -> None:
+        """Take the `name` for the log, the deadline of a `whole_call` with its retries, the largest answer, and who may be dialled.
+
+        `ca_file` (PEM), unless empty, names the authorities to trust instead of the public ones.
+        """
         self._name = name
         self._seconds = whole_call.total_seconds()
         self._most_bytes = most_bytes
         # trust_env=False: no proxy, no netrc and no certificate file from the environment.
-        self._client = httpx2.Client(transport=_Transport(guard), trust_env=False, follow_redirects=False, timeout=self._seconds)
+        self._client = httpx2.Client(transport=_Transport(guard, ca_file), trust_env=False, follow_redirects=False, timeout=self._seconds)
 
     def post_json(self, url: str, content: Mapping[str, object], *, headers: Mapping[str, str], tries: int) -> HttpAnswer:
         """Post `content` as JSON; more than one of `tries` only for a call that is idempotent. Raises `HttpTrouble`."""
@@ -142,9 +145,9 @@ class OutboundHttp:
 class _Transport(httpx2.BaseTransport):
     """Carries httpx2's requests over the bounded network; httpx2's own transport does not let one choose the network."""
 
-    def __init__(self, guard: AddressGuard | None) -> None:
+    def __init__(self, guard: AddressGuard | None, ca_file: str) -> None:
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=_tls(),
+            ssl_context=_tls(ca_file),
             max_connections=CONNECTIONS,
             keepalive_expiry=IDLE_CONNECTION_LIFETIME.total_seconds(),
             network_backend=BoundedNetwork(guard),
@@ -162,9 +165,9 @@ class _Transport(httpx2.BaseTransport):
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """Give the one TLS context of the process: reading the trusted certificates takes tens of milliseconds."""
-    return httpx2.create_ssl_context(trust_env=False)
+def _tls(ca_file: str) -> ssl.SSLContext:
+    """Give the one TLS context of the process for these authorities: reading the public ones takes tens of milliseconds."""
+    return ssl.create_default_context(cafile=ca_file) if ca_file else httpx2.create_ssl_context(trust_env=False)
 
 
 class _Body(httpx2.SyncByteStream):

@@ -15,7 +15,7 @@ _ALLOWED = frozenset({
 def configure(level: str) -> None:
     """Log to standard error at `level`. The libraries' own loggers stay at INFO: at DEBUG some print tokens and queries."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
-    for noisy in ("authlib", "sqlalchemy.engine", "httpx2", "httpcore2", "urllib3", "werkzeug", "_granian", "granian"):
+    for noisy in ("authlib", "sqlalchemy.engine", "httpx2", "httpcore2", "urllib3", "werkzeug", "alembic", "_granian", "granian"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
@@ -27,7 +27,6 @@ def configure(level: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )
 
 

@@ -50,7 +50,7 @@ def content_security_policy(form_action: Sequence[str] = ()) -> str:
             "default-src 'none'",
             "style-src 'self'",
             "script-src 'self'",
-            "img-src 'self' data:",
+            "img-src 'self'",
             "media-src 'self'",
             "font-src 'self'",
             "connect-src 'self'",
@@ -91,7 +91,6 @@ class View:
     csrf_token: str | None = None
     client_name: LocalText | None = None
     client_host: str | None = None
-    signed_in_name: str | None = None
 
     @property
     def other_language(self) -> Language:

@@ -36,10 +36,6 @@ class RateLimits:
         """Give how many were counted in the running window."""
         return self._store.peek(_KIND, _identifier(name, key))
 
-    def clear(self, name: str, key: str) -> None:
-        """Forget what was counted."""
-        self._store.drop(_KIND, _identifier(name, key))
-
     def _refusal(self, name: str, key: str, error: type[SenidError]) -> SenidError:
         left = self._store.remaining(_KIND, _identifier(name, key)) or timedelta(0)
         return error(retry_after_seconds=max(math.ceil(left.total_seconds()), 1))

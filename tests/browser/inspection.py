@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, RequestRedirect
 
@@ -70,16 +70,15 @@ class Inspector:
     lane: tuple[str, ...]
     seen: list[tuple[str, str]] = field(default_factory=list)
 
-    def __call__(self, state: str) -> None:
-        """Inspect the page that stands in the window; a page that answers a form is asked for again by the same form."""
+    def __call__(self, state: str, error: str = "") -> None:
+        """Inspect the page in the window, which tells `error`; one that answers a form is asked for again by the same form."""
         page = self.window.page
-        page.wait_for_load_state()
-        route, language = self.route(), self._inspect(state)
+        route, language = self.route(), self._inspect(state, error)
         self.window.shot(f"{state.replace(' ', '-')}-{language}")
         self.window.set_cookie(LANGUAGE_COOKIE, OTHER[language])
         page.reload()
         assert self.route() == route, f"{state}: reloaded, the page became {page.url}"
-        assert self._inspect(state) == OTHER[language], f"{state}: this page does not follow the language"
+        assert self._inspect(state, error) == OTHER[language], f"{state}: this page does not follow the language"
         self.seen.append((route, state))
 
     def route(self) -> str:
@@ -89,9 +88,13 @@ class Inspector:
         found = next((rule for rule in self.lane if path == rule or (rule.endswith("/") and path.startswith(rule))), None)
         return found or _people_rule(self.routes, path)
 
-    def _inspect(self, state: str) -> str:
+    def _inspect(self, state: str, error: str) -> str:
         """Give the language of the page, in which nothing is wrong."""
         page = self.window.page
+        if error:
+            self.window.told(error)
+        else:
+            expect(page.locator("[data-error]")).to_have_count(0)
         facts = look(page)
         problems = [*facts.problems, *overflows(page), *self.window.complaints, *violations(page)]
         assert not problems, f"{page.url} ({state}, {facts.language}):\n" + "\n".join(problems)

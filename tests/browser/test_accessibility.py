@@ -21,7 +21,7 @@ from idp.promises import CarrierVerdict
 from idp.values import LANGUAGES, Language
 from tests.browser.backstage import Backstage
 from tests.browser.conftest import OpenWindow
-from tests.browser.inspection import Inspector, Look, look, overflows
+from tests.browser.inspection import Inspector, Look, look, overflows, violations
 from tests.browser.sights import JOURNEYS, WITHOUT_PAGE
 from tests.browser.window import Window
 from tests.live import LiveSandbox
@@ -64,6 +64,16 @@ def test_every_route_is_shown_by_a_journey(routes: Routes) -> None:
     assert not missing, f"no axe case for {sorted(missing)}: let a journey of tests/browser/sights.py show each, in each of its states"
     gone = (shown | WITHOUT_PAGE.keys()) - routes.rules() - {"(none)"}
     assert not gone, f"tests/browser/sights.py shows routes that the app does not have: {sorted(gone)}"
+
+
+def test_the_inspection_finds_what_is_wrong(window: Window) -> None:
+    page = window.page
+    page.set_content(
+        "<html lang='vi'><title>x</title><main><h1>Your</h1><h1 data-error='x'>x</h1><img src='data:,'><hr width='900'></main>"
+    )
+    assert len(look(page).problems) == 3
+    assert len(overflows(page)) == 3
+    assert any(violation.startswith("image-alt") for violation in violations(page))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -123,7 +123,7 @@ def test_two_tabs_sign_in_side_by_side(window: Window, live: LiveSandbox, backst
     window.comes_to("/me", origin=live.portals[0])
 
 
-def test_the_back_button_after_signing_in_shows_the_way_back_to_the_portal(window: Window, live: LiveSandbox, backstage: Backstage) -> None:
+def test_the_back_button_after_signing_in_leads_to_the_portal(window: Window, live: LiveSandbox, backstage: Backstage) -> None:
     sign_in(window, backstage.account())
     window.page.go_back()
     window.comes_to("/consent/[^/]+")

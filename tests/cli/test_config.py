@@ -22,8 +22,8 @@ def test_it_leaves_nothing_behind(config_file: Path) -> None:
 def test_every_problem_is_named_at_once(config_file: Path) -> None:
     change(config_file, 'issuer = "https://id.example.gov.vn"\n', "colour = 1\n")
     change(config_file, "memory_kib = 19456", 'memory_kib = "many"\nsalt = "x"')
-    change(config_file, 'url = "https://carrier.example.internal/v1"\n', "")
-    append(config_file, "[tokens]\ncode_lifetime = 60\n[server]\nlisten = 8400\n[log]\nlevel = 'LOUD'\n")
+    change(config_file, 'url = "https://carrier.example.internal/v1"\n', 'ca_file = "/nowhere.pem"\n')
+    append(config_file, "[tokens]\ncode_lifetime = 60\n[server]\nlisten = '127.0.0.1:99999'\n[log]\nlevel = 'LOUD'\n")
     problems = run_idp("config", "check").problems
     assert {problem.removeprefix(f"{config_file}: ") for problem in problems} == {
         "issuer: missing",
@@ -32,7 +32,8 @@ def test_every_problem_is_named_at_once(config_file: Path) -> None:
         "passwords.salt: unknown key",
         "outside.carrier.url: missing",
         'tokens.code_lifetime: a duration looks like "90s", "10m", "24h" or "30d"',
-        "server.listen: Input should be a valid string",
+        "server: listen is HOST:PORT",
+        "outside.carrier.ca_file: /nowhere.pem cannot be read or holds no certificate (PEM)",
         "log.level: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
     }
 

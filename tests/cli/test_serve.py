@@ -12,8 +12,8 @@ from idp.cli import serve
 from idp.safety.captcha import Captcha
 from idp.services import Services
 from sandbox import provider
+from tests.certificate import Certificate, make_certificate
 from tests.cli.command import run_idp
-from tests.serve.certificate import Certificate, make_certificate
 
 
 class StartedServer(Exception):
@@ -77,7 +77,7 @@ def test_a_taken_port_is_told_in_words(listen: int) -> None:
     assert run_idp("serve").problems == [f"server.listen: 127.0.0.1:{listen} cannot be used: Address already in use"]
 
 
-@pytest.mark.parametrize("listen", ["127.0.0.1:99999", "nowhere.invalid:8400", "203.0.113.1:8400"])
+@pytest.mark.parametrize("listen", ["nowhere.invalid:8400", "203.0.113.1:8400"])
 def test_an_address_that_is_not_ours_is_told_in_words(config_file: Path, monkeypatch: pytest.MonkeyPatch, listen: str) -> None:
     monkeypatch.setenv("SENID_SERVER__LISTEN", listen)
     [problem] = run_idp("serve").problems

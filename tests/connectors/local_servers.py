@@ -2,11 +2,14 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.certificate import Certificate
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -105,9 +108,13 @@ class LocalServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(behave: Callable[[Exchange], None]) -> Iterator[LocalServer]:
-    """Run a server for the time of the block."""
+def serving(behave: Callable[[Exchange], None], certificate: Certificate | None = None) -> Iterator[LocalServer]:
+    """Run a server for the time of the block, with TLS if it is given a certificate."""
     server = LocalServer(behave)
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate.cert, certificate.key)
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -16,7 +16,7 @@ from tests.interop.person import Person
 from tests.interop.portals import REDIRECT_URI, SIGNED_OUT_URI, Kind, Portal, Registered, Speaker, new_key
 from tests.interop.secure_sandbox import secure_sandbox
 from tests.live import LiveSandbox
-from tests.serve.certificate import Certificate, make_certificate
+from tests.certificate import Certificate, make_certificate
 
 PASSWORD = "qZ7!vB3#kW9x"  # holds no part of anybody's name or number
 SPEAKERS: dict[str, Speaker] = {"openid-client": OpenidClientPortal, "authlib": AuthlibPortal}

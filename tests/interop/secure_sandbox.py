@@ -17,7 +17,7 @@ import pytest
 from sandbox.addresses import OUTSIDE_DISTANCE
 from tests.instances import ROOT
 from tests.live import LiveSandbox
-from tests.serve.certificate import Certificate
+from tests.certificate import Certificate
 
 START_SECONDS = 150
 STOP_SECONDS = 40

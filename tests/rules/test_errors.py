@@ -1,9 +1,11 @@
 import os
+import re
 import subprocess
 import sys
 
 from idp import errors
 from tests.instances import ROOT
+from tests.rules import source
 
 CATALOGUE = list(errors.catalogue())
 
@@ -44,3 +46,10 @@ def test_descriptions_are_ascii() -> None:
 
     assert any(descriptions)
     assert [text for text in descriptions if not text.isascii() or set(text) & set('"\\') or not text.isprintable()] == []
+
+
+def test_every_error_is_told_by_somebody() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in source.python_files("idp") if source.name(path) != "idp/errors.py"]
+    told = {word for text in texts for word in re.findall(r"\w+", text)}
+
+    assert [error.__name__ for error in CATALOGUE if error.__name__ not in told] == []

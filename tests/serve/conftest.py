@@ -12,9 +12,9 @@ from sqlalchemy import Engine, text
 from idp import config as configuration
 from idp import services as product
 from idp.storage.db import open_database
+from tests.certificate import Certificate, make_certificate
 from tests.cli import people
 from tests.instances import Run
-from tests.serve.certificate import Certificate, make_certificate
 from tests.serve.installed import Installed, install
 from tests.serve.portal import REDIRECT_URI, Portal
 from tests.serve.server import Deployment, OwnRedis, deploy, stop

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx2
 import redis
 
+from tests.certificate import Certificate
 from tests.instances import find_redis
-from tests.serve.certificate import Certificate
+from tests.serve.child import Child
 from tests.serve.installed import Installed
 
 START_SECONDS = 150
@@ -73,19 +74,12 @@ class Deployment:
         """Run another command of the same deployment."""
         return self.installed.run(self.installed.idp, *arguments, cwd=self.folder, **self.variables)
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> Child:
         """Start the server by the documented command and wait until it is ready."""
         tls = ("--tls-cert", self.certificate.cert, "--tls-key", self.certificate.key)
         with self.log.open("wb") as log, (self.folder / "server.out").open("wb") as out:
-            process = subprocess.Popen(
-                [self.installed.idp, "serve", *tls],
-                cwd=self.folder,
-                env=self.installed.environment(**self.variables),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=log,
-                start_new_session=True,
-            )
+            environment = self.installed.environment(**self.variables)
+            process = Child([self.installed.idp, "serve", *tls], cwd=self.folder, env=environment, stdout=out, stderr=log)
         try:
             with self.client() as client:
                 await_ready(client, process, self.log)
@@ -95,7 +89,7 @@ class Deployment:
         return process
 
 
-def await_ready(client: httpx2.Client, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def await_ready(client: httpx2.Client, process: Child, log: Path) -> None:
     """Wait until `/readyz` says yes."""
     give_up_at = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up_at and process.poll() is None:
@@ -123,15 +117,14 @@ def deploy(installed: Installed, folder: Path, certificate: Certificate, *, data
     return deployment
 
 
-def stop(process: "subprocess.Popen[bytes]") -> float:
+def stop(process: Child) -> float:
     """Ask the server to end and give how long it took; one that does not end is killed, and that is a failure."""
     asked_at = time.monotonic()
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        process.kill_all()
         raise AssertionError(f"the server did not end within {STOP_SECONDS} s") from None
     return time.monotonic() - asked_at
 
@@ -141,7 +134,7 @@ class OwnRedis:
     """A Redis that can be taken away and brought back; it forgets everything when it goes."""
 
     folder: Path
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+    _process: Child | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -154,7 +147,7 @@ class OwnRedis:
         assert program, "Redis is missing: run scripts/services"
         settings = {"port": "0", "unixsocket": f"{self.folder}/redis.sock", "save": "", "appendonly": "no", "dir": str(self.folder)}
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        self._process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        self._process = Child([program, *options], stdout=subprocess.DEVNULL)
         give_up_at = time.monotonic() + START_SECONDS
         with redis.Redis.from_url(self.url) as connection:
             while time.monotonic() < give_up_at:

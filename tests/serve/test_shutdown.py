@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from idp.cli.serve import LAST_ANSWERS_SECONDS
-from tests.serve.certificate import Certificate
+from tests.certificate import Certificate
 from tests.serve.installed import Installed
 from tests.serve.server import Deployment, OwnRedis, deploy, stop
 

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from sandbox.addresses import Addresses
 from sandbox.people import Person as Subscriber
 from sandbox.web_server import server_for
 from tests.instances import ROOT
+from tests.serve.child import Child
 from tests.serve.server import METRICS_VARIABLE, await_ready, stop
 
 CONFIG = """\
@@ -95,15 +95,8 @@ def _serving(server: BaseWSGIServer) -> Iterator[None]:
 @contextmanager
 def _running(provider: TwoWorkers, log: Path) -> Iterator[None]:
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.provider"],
-            cwd=ROOT,
-            env={**os.environ, **provider.variables},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+        environment = {**os.environ, **provider.variables}
+        process = Child([sys.executable, "-m", "sandbox.provider"], cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
         with httpx2.Client(base_url=provider.address, trust_env=False, timeout=30) as client:
             await_ready(client, process, log)

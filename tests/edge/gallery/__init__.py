@@ -66,8 +66,7 @@ def _states(pages: Pages, view: View) -> Iterator[tuple[str, str]]:
     times: dict[str, Any] = {"expires_at": NOW + timedelta(seconds=115), "resend_at": NOW + timedelta(seconds=55)}
     yield "form", pages.render("form.html", view)
     yield "form-errors", pages.render("form.html", portal_view, errors=FORM_ERRORS)
-    signed_in = replace(portal_view, signed_in_name="Nguyễn Thị Mẫu")
-    yield "otp", pages.render("otp.html", signed_in, **times)
+    yield "otp", pages.render("otp.html", portal_view, **times)
     yield "otp-errors", pages.render("otp.html", replace(portal_view, client_host=None), errors=[errors.OtpWrong(left=3)], **times)
     yield "blocks", pages.render("blocks.html", portal_view, refusal=errors.CarrierRefused(reason="mismatch"))
     yield "forgot", pages.render("help/forgot_password.html", view, sign_in_href="/sign_in")

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-import structlog
 
 from idp.identity import phone_numbers
 from idp.identity.one_time_codes import Purpose
@@ -403,7 +402,6 @@ def test_double_resend_sends_one_code(place: Place) -> None:
 
 
 def test_logs_hold_neither_secrets_nor_personal_data(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    structlog.reset_defaults()  # another test of this process may have sent the log elsewhere
     person = place.person()
     place.signed_in(person)
     person.press(place.at_password(place.person()), id_number=ID_NUMBER, password="Sai-8-mat-khau")

@@ -64,7 +64,7 @@ def asks_left(phone: PhoneNumber) -> int:
 def _ask(draft: Draft) -> None:
     """Ask, and keep the answer, or wait for it where the carrier is away; raises `StepOutOfOrder` where the draft moved on meanwhile."""
     services = browser.services()
-    # An answer tells a thief of the phone whether a guessed name or number is right, so a phone has a few a day (issue 2, item 4).
+    # An answer tells a thief of the phone whether a guessed name or number is right, so a phone has a few a day.
     services.rate_limits.hit(
         ASKS_OF_PHONE,
         draft.applicant.phone.e164,
