@@ -13,9 +13,9 @@ from werkzeug.wrappers import Response
 
 from idp.edge.cookies import Cookies
 from idp.edge.languages import choose
-from idp.edge.messages import BODY_LIMIT, NO_STORE, MalformedParameters, Parameters
+from idp.edge.messages import BODY_LIMIT, FORM, NO_STORE, MalformedParameters, Parameters
 from idp.edge.pages import Pages, View, content_security_policy, form_action_source, language_of_action
-from idp.errors import BadRequest, CookieMissing, CrossSite, FormExpired, PageNotFound, ShownError, StoreUnavailable
+from idp.errors import BadRequest, CookieMissing, CrossSite, FormExpired, PageNotFound, ShownError, StoreUnavailable, TooLarge
 from idp.identity.assurance import Factor
 from idp.identity.sessions import Session
 from idp.protocol.interactions import Interaction
@@ -171,9 +171,16 @@ def _check_form() -> None:
 
 
 def _check_well_formed() -> None:
-    """Refuse bytes that are not UTF-8 form data, and repeated fields, before any view reads a guess at them."""
+    """Refuse what is no UTF-8 form, and repeated fields, before any view reads a guess at them."""
+    body = flask.request.get_data(cache=True)
+    if len(body) >= BODY_LIMIT:
+        raise TooLarge  # of a body in chunks, Werkzeug gives what is below the limit
+    if len(body) < (flask.request.content_length or 0):
+        raise BadRequest("cut off")
+    if body and flask.request.mimetype != FORM:
+        raise BadRequest("not a form")
     try:
-        form = Parameters.parse(flask.request.get_data(cache=True), longest=BODY_LIMIT)
+        form = Parameters.parse(body, longest=BODY_LIMIT)
     except MalformedParameters as error:
         raise BadRequest(str(error)) from None
     if form.repeated():

@@ -10,6 +10,7 @@ from werkzeug.http import parse_cookie
 
 # More than the largest honest form, well below what could be felt.
 BODY_LIMIT = 64 * 1024
+FORM = "application/x-www-form-urlencoded"
 NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 
 
@@ -122,6 +123,7 @@ def error_body(error: str, description: str) -> ErrorBody:
 
 
 __all__ = [
+    "FORM",
     "NO_STORE",
     "ErrorBody",
     "MalformedParameters",

@@ -12,7 +12,7 @@ import structlog
 from idp.edge import metrics
 from idp.edge.error_responses import answered, json_error, last_resort, shown_page
 from idp.edge.languages import choose
-from idp.edge.messages import BODY_LIMIT, MalformedParameters, Parameters, Request, Response
+from idp.edge.messages import BODY_LIMIT, FORM, MalformedParameters, Parameters, Request, Response
 from idp.edge.pages import SECURITY_HEADERS, Pages, View
 from idp.errors import BadRequest, BodyTooLarge, InvalidRequest, MethodNotAllowed, PageMethodNotAllowed, SenidError, TooLarge
 from idp.safety.audit import CALLER, Caller
@@ -23,7 +23,6 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Handler = Callable[[Request], Response]
 WayBack = Callable[[SenidError], str | None]
-FORM = "application/x-www-form-urlencoded"
 HSTS = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 _log = structlog.get_logger("senid.requests")
 
@@ -82,6 +81,8 @@ class SoftwareLane:
         CALLER.set(Caller("portal", address, request_id))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        if cookies := environ.get("HTTP_COOKIE"):
+            environ["HTTP_COOKIE"] = _as_utf8(cookies)
         path = environ.get("PATH_INFO", "") or "/"
         route = self._exact.get(path) or next((one for one in self._prefixes if path.startswith(one.rule)), None)
         if route is None:
@@ -117,6 +118,7 @@ class SoftwareLane:
 
     def _fall_back(self, environ: Environ, start_response: StartResponse, request_id: str, started: float) -> Iterable[bytes]:
         """Let Flask answer, with the same headers and the same observation."""
+        environ["QUERY_STRING"] = _as_utf8(environ.get("QUERY_STRING", ""))
 
         def observed_start(status: str, headers: list[tuple[str, str]], *rest: object) -> object:
             rule = environ.get("senid.route", "(none)")
@@ -186,6 +188,8 @@ def _body(environ: Environ) -> bytes:
     body = stream.read(min(int(length), BODY_LIMIT) if length.isdigit() and int(length) else BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise OverflowError
+    if length.isdigit() and len(body) < int(length):
+        raise MalformedParameters("cut off")
     if body and str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower() != FORM:
         raise MalformedParameters("not a form")
     return body
@@ -196,6 +200,11 @@ def _headers(environ: Environ) -> dict[str, str]:
     if content_type := environ.get("CONTENT_TYPE"):
         headers["content-type"] = content_type
     return headers
+
+
+def _as_utf8(value: str) -> str:
+    """Replace bytes that are no UTF-8, which servers hand over as Latin-1 (PEP 3333): Werkzeug raises for them, error page or not."""
+    return value.encode("latin-1", "replace").decode("utf-8", "replace").encode().decode("latin-1")
 
 
 def _status_line(status: int) -> str:

@@ -26,17 +26,19 @@ class Siege:
 
     @classmethod
     def lay(cls, stage: Stage, recipe: Recipe) -> "Siege":
-        """Come to where the good request is good, and see that it is; a provider remembers each of its sieges."""
+        """Come to where the good request is good, and see that it is; a stage remembers each of its sieges."""
         if recipe not in stage.sieges:
-            stage.sieges[recipe] = cls._lay(stage, recipe)
+            stage.sieges[recipe] = cls.lay_anew(stage, recipe)
         siege = stage.sieges[recipe]
         assert isinstance(siege, cls)
         siege.problems = []
         siege.restore()
+        stage.forget_clients()
         return siege
 
     @classmethod
-    def _lay(cls, stage: Stage, recipe: Recipe) -> "Siege":
+    def lay_anew(cls, stage: Stage, recipe: Recipe) -> "Siege":
+        """Come there for a test that changes the state, and that nobody else shall find changed."""
         stage.begin()
         target = recipe(stage)
         wait_for_codes()

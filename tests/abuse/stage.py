@@ -9,6 +9,7 @@ import pytest
 
 from idp import services as product
 from idp.protocol.clients import Client
+from idp.services import Services
 from idp.storage.short_lived import EmbeddedShortLived
 from idp.storage.tables import metadata
 from tests.clock import MovableClock
@@ -16,6 +17,7 @@ from tests.flows.register.office import Office, Offices
 from tests.flows.sign_in.person import Person
 from tests.world import World, sandbox_config
 
+OF_ANOTHER_PORTAL = "https://other.example/callback"
 ID_NUMBER, PHONE = "001190654321", "0987654321"  # of who has an account already
 WATCHED = sorted(metadata.tables.keys() - {"audit_events"})  # that an attack was seen may well be written down
 Rows = dict[str, list[tuple[object, ...]]]
@@ -51,10 +53,10 @@ class Stage:
     lasting: sqlite3.Connection
     passing: sqlite3.Connection
     sieges: dict[object, object] = field(default_factory=dict, repr=False)
-    _base: Snapshot = field(init=False)
+    _snapshots: list[Snapshot] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        self._base = self.snapshot()
+        self.snapshot()
 
     @classmethod
     def build(cls, folder: Path) -> "Stage":
@@ -66,6 +68,7 @@ class Stage:
             office = Offices(sandbox_config(folder), clock).build()
         account_id = office.world.account(ID_NUMBER, PHONE)
         client, secret = office.world.client()
+        office.world.client(redirect_uris=(OF_ANOTHER_PORTAL,), sector="other.example")
         assert office.services.short_lived.is_up()  # the file is made at its first use
         return cls(office, account_id, client, secret, _look_into(folder / "senid.db"), _look_into(folder / "short-lived.db"))
 
@@ -74,22 +77,34 @@ class Stage:
         """Give the application."""
         return self.office.world
 
+    @property
+    def services(self) -> Services:
+        """Give the domain."""
+        return self.office.services
+
     def snapshot(self) -> Snapshot:
         """Keep everything that is stored now."""
-        return Snapshot((self.lasting, self.passing))
+        self._snapshots.append(Snapshot((self.lasting, self.passing)))
+        return self._snapshots[-1]
 
     def begin(self) -> None:
         """Forget everything that came after the beginning."""
-        self._base.restore()
+        self._snapshots[0].restore()
+        self.forget_clients()
         self.office.sms.messages.clear()
         self.office.carrier.answers.clear()
 
+    def forget_clients(self) -> None:
+        """Forget what the process remembers of clients for two seconds: the test before may have disabled one."""
+        self.services.clients._cache.clear()
+
     def close(self) -> None:
         """Let go of the files."""
-        self._base.close()
+        for snapshot in self._snapshots:
+            snapshot.close()
         self.lasting.close()
         self.passing.close()
-        self.world.services.database.close()
+        self.services.database.close()
 
     def person(self) -> Person:
         """Give somebody at a new browser."""

@@ -144,6 +144,8 @@ class Authorize:
 
     def decline(self, request: Request) -> Response:
         """Answer the portal that the person declined."""
+        if request.form.repeated():
+            raise errors.BadRequest("a field stands twice")
         if not request.path.endswith("/decline"):
             raise errors.PageNotFound
         interaction_id = request.path.removeprefix("/authorize/").removesuffix("/decline")
