@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from sandbox.people import PersonJson
+from tests.certificate import Certificate, make_certificate
 from tests.cli.command import run_idp
 from tests.interop.authlib_client import AuthlibPortal
 from tests.interop.openid_client import OpenidClientPortal
@@ -16,7 +17,6 @@ from tests.interop.person import Person
 from tests.interop.portals import REDIRECT_URI, SIGNED_OUT_URI, Kind, Portal, Registered, Speaker, new_key
 from tests.interop.secure_sandbox import secure_sandbox
 from tests.live import LiveSandbox
-from tests.certificate import Certificate, make_certificate
 
 PASSWORD = "qZ7!vB3#kW9x"  # holds no part of anybody's name or number
 SPEAKERS: dict[str, Speaker] = {"openid-client": OpenidClientPortal, "authlib": AuthlibPortal}

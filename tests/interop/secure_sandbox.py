@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.addresses import OUTSIDE_DISTANCE
+from tests.certificate import Certificate
 from tests.instances import ROOT
 from tests.live import LiveSandbox
-from tests.certificate import Certificate
 
 START_SECONDS = 150
 STOP_SECONDS = 40
