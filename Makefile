@@ -9,10 +9,10 @@ demo: ## set up and start the provider with its sandbox; PORT_BASE=8400, FIXED_O
 	@scripts/setup run
 	@scripts/demo
 
-test: ## lint, types, import rules, unit and flow tests on private servers
+test: ## lint, types, import rules and the tests, on private servers
 	@scripts/test
 
-check: ## the same
+check: ## the same without browser and foreign clients
 	@scripts/test quick
 
 proof: ## the tests that take minutes

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import flask
 from flask_sqlalchemy import SQLAlchemy
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from idp import errors, services
 from idp.config import Config
@@ -13,7 +13,7 @@ from idp.edge.assets import STATIC_PREFIX, Assets, StaticFile, find_folder
 from idp.edge.browser import Edge, Protection, register_flow
 from idp.edge.cookies import Cookies
 from idp.edge.error_responses import answered, shown_page
-from idp.edge.messages import BODY_LIMIT, Request, Response
+from idp.edge.messages import Request, Response
 from idp.edge.oauth_server import OAuthServer
 from idp.edge.pages import Pages
 from idp.edge.software_lane import Handler, Route, SoftwareLane
@@ -109,7 +109,6 @@ def _mount_people(app: flask.Flask, parts: Edge) -> None:
     register_flow(app, step_up.flow, Protection.INTERACTION)
     register_flow(app, consent.flow, Protection.INTERACTION)
     register_flow(app, sign_out.flow, Protection.OPEN)
-    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = BODY_LIMIT
     app.before_request(_note_route)
     app.before_request(browser.protect)
     app.after_request(browser.finish_response)
@@ -140,8 +139,6 @@ def _known(error: Exception) -> Exception:
         return errors.PageNotFound()
     if isinstance(error, MethodNotAllowed):
         return errors.PageMethodNotAllowed()
-    if isinstance(error, RequestEntityTooLarge):
-        return errors.TooLarge()
     return errors.BadRequest(type(error).__name__) if isinstance(error, HTTPException) else error
 
 

@@ -206,8 +206,10 @@ class Gateway(Section):
     @field_validator("ca_file")
     @classmethod
     def _check_ca_file(cls, ca_file: str) -> str:
+        if not ca_file:
+            return ca_file
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file) if ca_file else None
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
         except OSError:  # as which ssl tells what is no certificate, too
             raise ValueError(f"{ca_file} cannot be read or holds no certificate (PEM)") from None
         return ca_file

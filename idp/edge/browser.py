@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from io import BytesIO
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from idp.edge.cookies import Cookies
 from idp.edge.languages import choose
-from idp.edge.messages import BODY_LIMIT, FORM, NO_STORE, MalformedParameters, Parameters
+from idp.edge.messages import BODY_LIMIT, NO_STORE, MalformedParameters, Parameters, form_body
 from idp.edge.pages import Pages, View, content_security_policy, form_action_source, language_of_action
 from idp.errors import BadRequest, CookieMissing, CrossSite, FormExpired, PageNotFound, ShownError, StoreUnavailable, TooLarge
 from idp.identity.assurance import Factor
@@ -172,19 +173,18 @@ def _check_form() -> None:
 
 def _check_well_formed() -> None:
     """Refuse what is no UTF-8 form, and repeated fields, before any view reads a guess at them."""
-    body = flask.request.get_data(cache=True)
-    if len(body) >= BODY_LIMIT:
-        raise TooLarge  # of a body in chunks, Werkzeug gives what is below the limit
-    if len(body) < (flask.request.content_length or 0):
-        raise BadRequest("cut off")
-    if body and flask.request.mimetype != FORM:
-        raise BadRequest("not a form")
+    environ = flask.request.environ
     try:
+        body = form_body(environ)
         form = Parameters.parse(body, longest=BODY_LIMIT)
     except MalformedParameters as error:
         raise BadRequest(str(error)) from None
+    except OverflowError:
+        raise TooLarge from None
     if form.repeated():
         raise BadRequest("a field stands twice")
+    # Flask reads what was read, whatever it would have made of chunks or of a stream that ends early.
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
 
 
 def _check_same_site() -> None:

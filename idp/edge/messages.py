@@ -1,9 +1,9 @@
-"""The request and response values of the software lane: small, frozen and free of any framework."""
+"""The request and response values of the software lane, and how both lanes read a form: small, frozen and free of any framework."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from werkzeug.http import parse_cookie
@@ -16,6 +16,14 @@ NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 
 class MalformedParameters(ValueError):
     """Parameters that are not UTF-8 form data, or too many, or too long."""
+
+
+class BodyReader(Protocol):
+    """The part of a WSGI input stream that is used."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give at most `size` bytes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,25 @@ class Parameters:
     def __repr__(self) -> str:
         """Show the names alone: values may be secrets."""
         return f"Parameters({[name for name, _ in self.pairs]!r})"
+
+
+def form_body(environ: Mapping[str, Any]) -> bytes:
+    """Give the whole body of a WSGI request's form.
+
+    One that is cut off or of another type (RFC 6749 3.2) raises `MalformedParameters`, one over the limit `OverflowError`.
+    """
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) > BODY_LIMIT:
+        raise OverflowError
+    stream: BodyReader = environ["wsgi.input"]
+    body = stream.read(min(int(length), BODY_LIMIT) if length.isdigit() and int(length) else BODY_LIMIT + 1)
+    if len(body) > BODY_LIMIT:
+        raise OverflowError
+    if length.isdigit() and len(body) < int(length):
+        raise MalformedParameters("cut off")
+    if body and str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower() != FORM:
+        raise MalformedParameters("not a form")
+    return body
 
 
 @dataclass(frozen=True)
@@ -123,7 +150,6 @@ def error_body(error: str, description: str) -> ErrorBody:
 
 
 __all__ = [
-    "FORM",
     "NO_STORE",
     "ErrorBody",
     "MalformedParameters",
@@ -131,6 +157,7 @@ __all__ = [
     "Request",
     "Response",
     "error_body",
+    "form_body",
     "html_response",
     "json_response",
     "redirect",

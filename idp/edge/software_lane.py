@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from idp.edge import metrics
 from idp.edge.error_responses import answered, json_error, last_resort, shown_page
 from idp.edge.languages import choose
-from idp.edge.messages import BODY_LIMIT, FORM, MalformedParameters, Parameters, Request, Response
+from idp.edge.messages import MalformedParameters, Parameters, Request, Response, form_body
 from idp.edge.pages import SECURITY_HEADERS, Pages, View
 from idp.errors import BadRequest, BodyTooLarge, InvalidRequest, MethodNotAllowed, PageMethodNotAllowed, SenidError, TooLarge
 from idp.safety.audit import CALLER, Caller
@@ -25,14 +25,6 @@ Handler = Callable[[Request], Response]
 WayBack = Callable[[SenidError], str | None]
 HSTS = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 _log = structlog.get_logger("senid.requests")
-
-
-class BodyReader(Protocol):
-    """The part of a WSGI input stream that is used."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Give at most `size` bytes."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -171,28 +163,12 @@ def _with_parameters(route: Route, request: Request, environ: Environ) -> Reques
     """Read query and form; bad ones are told to the audience of the route."""
     try:
         query = Parameters.parse(environ.get("QUERY_STRING", "").encode("latin-1"))
-        form = Parameters.parse(_body(environ)) if request.method == "POST" else Parameters()
+        form = Parameters.parse(form_body(environ)) if request.method == "POST" else Parameters()
     except MalformedParameters as error:
         raise (BadRequest(str(error)) if route.for_people else InvalidRequest("the parameters are malformed")) from None
     except OverflowError:
         raise (TooLarge() if route.for_people else BodyTooLarge("the body is too large")) from None
     return replace(request, query=query, form=form)
-
-
-def _body(environ: Environ) -> bytes:
-    """Give a form's body; a body of another type is no form (RFC 6749 3.2), and one over the limit raises `OverflowError`."""
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length) > BODY_LIMIT:
-        raise OverflowError
-    stream: BodyReader = environ["wsgi.input"]
-    body = stream.read(min(int(length), BODY_LIMIT) if length.isdigit() and int(length) else BODY_LIMIT + 1)
-    if len(body) > BODY_LIMIT:
-        raise OverflowError
-    if length.isdigit() and len(body) < int(length):
-        raise MalformedParameters("cut off")
-    if body and str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower() != FORM:
-        raise MalformedParameters("not a form")
-    return body
 
 
 def _headers(environ: Environ) -> dict[str, str]:
@@ -204,6 +180,8 @@ def _headers(environ: Environ) -> dict[str, str]:
 
 def _as_utf8(value: str) -> str:
     """Replace bytes that are no UTF-8, which servers hand over as Latin-1 (PEP 3333): Werkzeug raises for them, error page or not."""
+    if value.isascii():
+        return value
     return value.encode("latin-1", "replace").decode("utf-8", "replace").encode().decode("latin-1")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from idp.config import Gateway
 from idp.connectors.carrier import HttpCarrier
 from idp.promises import CarrierAnswer, CarrierQuestion, CarrierVerdict
+from tests.certificate import make_certificate
 from tests.connectors.local_servers import TROUBLES, Exchange, LocalServer, answering, hanging_up, refused_url, serving
 from tests.connectors.logs import capturing
 
@@ -38,6 +40,16 @@ def asked(behave: Callable[[Exchange], None], *, seconds: float = 20) -> tuple[C
 def test_a_match_carries_the_carrier_and_the_fields() -> None:
     answer, _ = asked(answering(MATCH))
     assert answer == CarrierAnswer(CarrierVerdict.MATCH, "vinaphone", ("phone", "id_number", "full_name", "birth_date"))
+
+
+def test_a_carrier_of_a_private_authority_is_trusted_by_its_file(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    with serving(answering(MATCH), certificate) as server:
+        url = server.url.replace("http://127.0.0.1", "https://localhost")
+        for ca_file, verdict in ((str(certificate.cert), CarrierVerdict.MATCH), ("", CarrierVerdict.UNAVAILABLE)):
+            carrier = HttpCarrier.configured(Gateway(name="register", url=url, timeout="20s", ca_file=ca_file))
+            assert carrier.match(QUESTION).verdict is verdict
+            carrier.close()
 
 
 def test_a_name_that_agrees_without_its_accents_is_enough() -> None:

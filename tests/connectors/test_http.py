@@ -3,12 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from idp.connectors.http import HttpTrouble, OutboundHttp
-from tests.certificate import make_certificate
 from tests.connectors.local_servers import (
     Exchange,
     answering,
@@ -165,16 +163,3 @@ def test_what_is_sent_and_answered_reaches_no_log(http: OutboundHttp, caplog: py
 def test_nonsense_is_no_json_object(http: OutboundHttp, body: bytes) -> None:
     with serving(lambda exchange: exchange.answer_bytes(body[:1000])) as server:
         assert http.get(server.url, headers={}, tries=1).json_object() is None
-
-
-def test_a_private_authority_is_trusted_where_it_is_named(tmp_path: Path) -> None:
-    certificate = make_certificate(tmp_path)
-    for ca_file, told in ((str(certificate.cert), None), ("", "connection")):
-        caller = OutboundHttp(name="test", whole_call=timedelta(seconds=20), most_bytes=1000, guard=None, ca_file=ca_file)
-        with serving(answering({}), certificate) as server:
-            url = server.url.replace("http://127.0.0.1", "https://localhost")
-            if told:
-                assert trouble_of(caller, url) == told
-            else:
-                assert caller.post_json(url, {}, headers={}, tries=1).is_success
-        caller.close()
