@@ -1,0 +1,1 @@
+"""The benchmark: this server beside node-oidc-provider, in one run, on one core each."""
