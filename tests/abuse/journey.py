@@ -6,9 +6,8 @@ Everything that may not be written is noted as the journey comes by it.
 import base64
 import json
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from idp.identity import phone_numbers
 from idp.protocol.clients import Client
 from tests.abuse.provider import BREAKING_PASSWORD, BREAKING_TOKEN
 from tests.abuse.running import GATEWAY_TOKEN, Running, running
+from tests.abuse.stores import Files, Servers, without_table
 from tests.abuse.walker import PATIENCE_SECONDS, Walker
 from tests.flows.sign_in.person import Page
 from tests.instances import Run
@@ -50,34 +50,56 @@ TRAVELLERS = (
 
 @dataclass
 class Traces:
-    """What came of a journey: the secrets in it by what they are, the error pages, and everything that was written."""
+    """What came of a journey: the secrets in it by what they are, the error pages, and everything that was written.
+
+    `places` are the identifiers in addresses, which only their browser may use: the stores know them, logs and metrics need not.
+    """
 
     secrets: dict[str, str] = field(default_factory=dict)
     error_pages: list[str] = field(default_factory=list)
     forms_with_errors: list[str] = field(default_factory=list)
     log: str = ""
+    log_of_database: str = ""
     metrics: str = ""
+    places: list[str] = field(default_factory=list)
+    stored: dict[str, bytes] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Keep them in a folder."""
+        for name, content in self.stored.items():
+            (folder / f"stored {name}").write_bytes(content)
+        told = {name: value for name, value in vars(self).items() if name != "stored"}
+        (folder / "traces.json").write_text(json.dumps(told), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Traces":
+        """Give what was kept."""
+        stored = {path.name.removeprefix("stored "): path.read_bytes() for path in sorted(folder.glob("stored *"))}
+        return cls(**json.loads((folder / "traces.json").read_text(encoding="utf-8")), stored=stored)
 
 
-def traces_of_journey() -> tuple[Traces, Path]:
-    """Give the traces of the one journey of this run of the tests, and the folder with the provider's files as they were at its end."""
-    folder = Run.current().once(FOLDER, _make)
-    return Traces(**json.loads((folder / "traces.json").read_text(encoding="utf-8"))), folder / "files"
+def traces_of_journey(stores: str) -> Traces:
+    """Give the traces of the one journey of this run of the tests on `files` or `servers`."""
+    return Traces.read(Run.current().once(f"{FOLDER}-{stores}", lambda folder: _make(folder, stores)))
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, kind: str) -> None:
     place = folder / "place"
     place.mkdir(parents=True)
-    with running(place) as provider:
+    stores: Files | Servers = Files(place) if kind == "files" else Servers()
+    with closing(stores), running(place, stores) as provider:
         journey = Journey(provider, *provider.register_portal())
+        stores.plant()
         for traveller in TRAVELLERS:
             journey.walk(traveller)
         traces = journey.traces
         traces.metrics = httpx2.get(f"{provider.address}/metrics", trust_env=False).text
-        # While the provider runs, so that the side files of SQLite are there, too.
-        shutil.copytree(place, folder / "files", ignore=shutil.ignore_patterns("keys", "config.toml", "provider.log"))
+        traces.stored = stores.contents()  # while the provider runs, so that the side files of SQLite are there, too
+        traces.log = provider.log
+        if isinstance(stores, Servers):
+            traces.log_of_database = stores.said().decode(errors="replace")
     traces.log = provider.log
-    (folder / "traces.json").write_text(json.dumps(asdict(traces)), encoding="utf-8")
+    traces.write(folder)
 
 
 @dataclass
@@ -98,11 +120,13 @@ class Journey:
             self._walk(walker, who)
 
     def _walk(self, walker: Walker, who: Traveller) -> None:
-        tokens = self._redeem(who, self._consent(walker, self._register(walker, who)))
+        code = self._consent(walker, self._register(walker, who))
+        tokens = self._redeem(who, code)
         self._use(who, tokens)
+        self._replay(code)
         self._sign_out(walker, tokens["id_token"])
         self._sign_in(walker, who)
-        self._break(walker)
+        self._break(walker, who)
         self._stumble(walker, who)
 
     # --- the way ----------------------------------------------------------------------------------------------------------------------
@@ -119,6 +143,7 @@ class Journey:
         page = walker.press(page, **fields, captcha=PICTURE_CODE)
         assert page.path.endswith("/one-time-code"), (page.path, page.errors)
         page = walker.press(page, otp=self._wrong_code(who))
+        page = walker.press(page, "resend")
         page = walker.press(page, otp=self._code(who))
         page = walker.press(page, password=who.id_number + "Aa@", password_confirm=who.id_number + "Aa@")
         assert page.errors == ["password_known"]
@@ -139,6 +164,7 @@ class Journey:
         assert page.path.endswith("/one-time-code"), (page.path, page.errors)
         page = walker.press(page, otp=self._wrong_code(who))
         assert page.errors == ["otp_wrong"]
+        page = walker.press(page, "resend")
         self._code_of(walker.press(page, otp=self._code(who)))
         answer = self._ask(walker, response_mode="form_post")
         code = re.search(r'name="code" value="([\w-]+)"', answer.html)
@@ -152,8 +178,10 @@ class Journey:
     # --- the portal -------------------------------------------------------------------------------------------------------------------
 
     def _token(self, form: dict[str, str], secret: str = "") -> httpx2.Response:
-        credentials = base64.b64encode(f"{self.client.client_id}:{secret or self.secret}".encode()).decode()
-        return self._call("POST", "/token", data=form, headers={"Authorization": f"Basic {credentials}"})
+        return self._call("POST", "/token", data=form, headers=self._credentials(secret or self.secret))
+
+    def _credentials(self, secret: str) -> dict[str, str]:
+        return {"Authorization": "Basic " + base64.b64encode(f"{self.client.client_id}:{secret}".encode()).decode()}
 
     def _redeem(self, who: Traveller, code: str) -> dict[str, str]:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
@@ -165,10 +193,17 @@ class Journey:
         self._note(f"{who.language} first", **tokens)
         return tokens
 
+    def _replay(self, code: str) -> None:
+        """Show a code a second time, which takes back what it has given."""
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+        assert self._token(form).status_code == 400
+
     def _use(self, who: Traveller, tokens: dict[str, str]) -> None:
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         assert self._call("GET", "/userinfo", headers=bearer).json()["name"] == who.full_name
         assert self._call("GET", f"/userinfo?access_token={tokens['access_token']}").status_code == 401
+        told = self._call("POST", "/introspect", data={"token": tokens["access_token"]}, headers=self._credentials(self.secret))
+        assert told.json()["active"] is True
         form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
         answer = self._token(form)
         self._note(f"{who.language} second", **{name: value for name, value in answer.json().items() if name.endswith("_token")})
@@ -181,11 +216,14 @@ class Journey:
 
     # --- what goes wrong --------------------------------------------------------------------------------------------------------------
 
-    def _break(self, walker: Walker) -> None:
+    def _break(self, walker: Walker, who: Traveller) -> None:
         page = self._ask(walker, prompt="login")
         assert walker.press(page, id_number=TRAVELLERS[0].id_number, password=BREAKING_PASSWORD).errors == ["internal_error"]
         bearer = {"Authorization": f"Bearer {BREAKING_TOKEN}"}
         assert self._call("GET", "/userinfo", headers=bearer).status_code == 500
+        with without_table(self.provider.stores.database_url, "documents"):
+            page = self._ask(walker, prompt="login")
+            assert walker.press(page, id_number=who.id_number, password=who.password).errors == ["internal_error"]
 
     def _stumble(self, walker: Walker, who: Traveller) -> None:
         """Send what a page of its own is the answer to, each time with something in it that may not be repeated."""
@@ -240,6 +278,7 @@ class Journey:
         self._note(f"{who.language} cookie {number}", **{name: value or "" for name, value in cookies.items()})
         for answer in walker.answers:
             self._keep_page(answer)
+            self.traces.places += re.findall(r"/(?:sign-in|consent|authorize|register|draft)/([\w-]{20,})", answer.request.url.path)
 
     def _keep_page(self, answer: httpx2.Response) -> None:
         """Keep an answer that tells of an error: as a page of its own, or in a form, which repeats what was typed."""
@@ -251,9 +290,19 @@ class Journey:
 def forms_of(who: Traveller) -> dict[str, list[str]]:
     """Give the ways to write what a person is known by."""
     day, month, year = who.birth_date.split("/")
-    e164 = phone_numbers.parse(who.phone).e164
+    national = phone_numbers.parse(who.phone).e164.removeprefix("+84")
+    groups = ((national[:3], national[3:6], national[6:]), (national[:2], national[2:5], national[5:]))
     return {
-        "birth_date": [who.birth_date, f"{year}-{month}-{day}", f"{day}{month}{year}", f"{year}{month}{day}"],
-        "phone": [e164.removeprefix("+84")],  # what every way to write it ends with
+        "birth_date": [
+            who.birth_date,
+            f"{year}-{month}-{day}",
+            f"{day}-{month}-{year}",
+            f"{day}.{month}.{year}",
+            f"{int(day)}/{int(month)}/{year}",
+            f"{year}/{month}/{day}",
+            f"{day}{month}{year}",
+            f"{year}{month}{day}",
+        ],
+        "phone": [national, *(mark.join(parts) for parts in groups for mark in (" ", ".", "-"))],  # what every way to write it ends with
         "full_name": [who.full_name, " ".join(who.full_name.split()[-2:])],
     }

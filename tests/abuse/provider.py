@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from idp import app
 from idp import config as configuration
 from idp.cli.serve import run
 from idp.edge import logs
 from idp.identity.passwords import Passwords
-from idp.protocol.tokens import AccessToken, Tokens
+from idp.protocol.access_tokens import AccessTokens
+from idp.protocol.tokens import Tokens
 from idp.services import Services
 from sandbox import provider
 from sandbox.web_server import end_with_parent_process, end_with_starter
@@ -31,22 +33,23 @@ class BreakingPasswords(Passwords):
 class BreakingTokens(Tokens):
     """Fails for one token, and says which."""
 
-    def find_access_token(self, token: str) -> AccessToken | None:
+    def userinfo_claims(self, value: str) -> tuple[str, dict[str, Any]] | None:
         """Look up, or break."""
-        if token == BREAKING_TOKEN:
-            raise RuntimeError(f"cannot read {token!r}") from ValueError(token)
-        return super().find_access_token(token)
+        if value == BREAKING_TOKEN:
+            raise RuntimeError(f"cannot read {value!r}") from ValueError(value)
+        return super().userinfo_claims(value)
 
 
 def adjust(services: Services) -> Services:
     """Put the sandbox's parts and the breaking ones in the place of the real ones."""
     tokens = BreakingTokens(
         config=services.config,
-        store=services.store,
-        clock=services.clock,
+        database=services.database,
         accounts=services.accounts,
         grants=services.grants,
+        access_tokens=AccessTokens(services.encryption),
         signing_keys=services.signing_keys,
+        audit=services.audit,
     )
     return replace(provider.adjust(services), passwords=BreakingPasswords(services.config), tokens=tokens)
 

@@ -2,18 +2,20 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import flask
 import pytest
+from joserfc.jwk import ECKey
 
 from idp.identity import phone_numbers
 from idp.promises import CarrierVerdict
 from idp.protocol.clients import Client
 from tests.abuse.calls import Call, Fields, jar_of, send
 from tests.abuse.stage import ID_NUMBER, Stage
+from tests.flows.portal.test_token import ASSERTION_TYPE, assertion
 from tests.flows.register.office import E164, PERSON, draft_id, wait_for_codes
 from tests.flows.sign_in.person import Page, Person
 from tests.world import PASSWORD, REDIRECT_URI, VERIFIER, authorization_parameters
@@ -244,7 +246,7 @@ def _decline(stage: Stage) -> Target:
 def token_call(stage: Stage, form: dict[str, str]) -> Target:
     """Ask for tokens; what stands in the form of a good request is required, and a code that is shown badly is spoilt."""
     credentials = base64.b64encode(f"{stage.client.client_id}:{stage.secret}".encode()).decode()
-    headers = {} if "client_secret" in form else {"Authorization": f"Basic {credentials}"}
+    headers = {} if {"client_secret", "client_assertion"} & form.keys() else {"Authorization": f"Basic {credentials}"}
     fields = tuple(form.items())
     call = Call.with_fields("POST", "/token", fields, headers)
     more = TOKEN_MORE - form.keys()
@@ -268,10 +270,34 @@ def _redeem_by_post(stage: Stage) -> Target:
     return token_call(stage, code_form(stage, client) | {"client_id": client.client_id, "client_secret": secret})
 
 
+@RECIPES.to("POST", "/token", "with an assertion")
+def _redeem_by_assertion(stage: Stage) -> Target:
+    key = ECKey.generate_key("P-256", {"kid": "k1"})
+    client, _ = stage.world.client(auth_method="private_key_jwt", jwks={"keys": [key.as_dict(private=False)]})
+    now = int(stage.office.clock.now().timestamp())
+    signed = assertion(client, key, iat=now, exp=now + 600)
+    return token_call(stage, code_form(stage, client) | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed})
+
+
 @RECIPES.to("POST", "/token", "with a refresh token")
 def _refresh(stage: Stage) -> Target:
     tokens = stage.world.tokens(stage.signed_in().browser, stage.client, stage.secret)
     return token_call(stage, {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]})
+
+
+@RECIPES.to("POST", "/token", "for the client itself")
+def _ask_for_itself(stage: Stage) -> Target:
+    more = {"machine_scopes": ("files.read", "files.write"), "grant_types": ("authorization_code", "refresh_token", "client_credentials")}
+    client, secret = stage.world.client(auth_method="client_secret_post", **more)
+    form = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": secret}
+    return token_call(stage, form)
+
+
+@RECIPES.to("POST", "/introspect")
+def _introspect(stage: Stage) -> Target:
+    token = stage.world.tokens(stage.signed_in().browser, stage.client, stage.secret)["access_token"]
+    asked = replace(token_call(stage, {"token": token}), more=frozenset({"token_type_hint", "client_id", "client_secret"}))
+    return replace(asked, call=replace(asked.call, path="/introspect"))
 
 
 @RECIPES.to("GET", "/userinfo")

@@ -20,6 +20,7 @@ from idp import services as product
 from idp.protocol.clients import Client
 from idp.storage.db import open_database
 from idp.values import LocalText
+from tests.abuse.stores import Files, Stores
 from tests.connectors.local_servers import Exchange, LocalServer, serving
 from tests.instances import ROOT
 from tests.world import REDIRECT_URI
@@ -36,10 +37,10 @@ listen = "127.0.0.1:{port}"
 threads = 4
 
 [database]
-url = "sqlite:///{folder}/senid.db"
+url = "{database}"
 
 [short_lived]
-url = "sqlite:///{folder}/short-lived.db"
+url = "{short_lived}"
 
 [keys]
 folder = "{folder}/keys"
@@ -104,6 +105,7 @@ class Running:
     port: int
     folder: Path
     outside: Outside
+    stores: Stores
 
     @property
     def address(self) -> str:
@@ -136,13 +138,15 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Running]:
-    """Run the provider for the time of the block; its files stay in `folder`."""
+def running(folder: Path, other_stores: Stores | None = None) -> Iterator[Running]:
+    """Run the provider for the time of the block, on files in `folder` or on other stores; what it writes stays there."""
     outside = Outside()
+    stores = other_stores or Files(folder)
     with serving(outside.answer) as server, (folder / "provider.log").open("wb") as log:
         port = _free_port()
         config = folder / "config.toml"
-        config.write_text(CONFIG.format(port=port, folder=folder, outside=server.url, token=GATEWAY_TOKEN), encoding="utf-8")
+        places = {"folder": folder, "database": stores.database_url, "short_lived": stores.short_lived_url, "outside": server.url}
+        config.write_text(CONFIG.format(port=port, token=GATEWAY_TOKEN, **places), encoding="utf-8")
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.abuse.provider"],
             cwd=ROOT,
@@ -153,7 +157,7 @@ def running(folder: Path) -> Iterator[Running]:
             start_new_session=True,
         )
         try:
-            provider = Running(port, folder, outside)
+            provider = Running(port, folder, outside, stores)
             _await(provider, process)
             yield provider
         finally:

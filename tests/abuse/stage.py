@@ -1,7 +1,7 @@
 """A provider with people and a portal in which every route can be brought to where it works, and taken back there after each attack."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,8 +19,38 @@ from tests.world import World, sandbox_config
 
 OF_ANOTHER_PORTAL = "https://other.example/callback"
 ID_NUMBER, PHONE = "001190654321", "0987654321"  # of who has an account already
+STRANGERS_ID_NUMBER, STRANGERS_PHONE = "001191765432", "0976543218"
 WATCHED = sorted(metadata.tables.keys() - {"audit_events"})  # that an attack was seen may well be written down
 Rows = dict[str, list[tuple[object, ...]]]
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody else at another browser, signed in, and another portal: what is theirs is worth nothing to anybody else."""
+
+    jar: Mapping[str, str]
+    client_id: str
+    secret: str
+    interaction: str
+    code: str
+    spent: str
+    tokens: Mapping[str, str]
+
+    def things(self) -> dict[str, str]:
+        """Give what a portal or a browser may try in the place of its own, by the name of the field."""
+        return {
+            "client_id": self.client_id,
+            "client_secret": self.secret,
+            "code": self.code,
+            "access_token": self.tokens["access_token"],
+            "refresh_token": self.tokens["refresh_token"],
+            "id_token_hint": self.tokens["id_token"],
+            "interaction": self.interaction,
+            "id_number": STRANGERS_ID_NUMBER,
+            "phone": STRANGERS_PHONE,
+            "redirect_uri": OF_ANOTHER_PORTAL,
+            "post_logout_redirect_uri": OF_ANOTHER_PORTAL,
+        }
 
 
 class Snapshot:
@@ -50,6 +80,7 @@ class Stage:
     account_id: str
     client: Client
     secret: str
+    stranger: Stranger
     lasting: sqlite3.Connection
     passing: sqlite3.Connection
     sieges: dict[object, object] = field(default_factory=dict, repr=False)
@@ -70,7 +101,8 @@ class Stage:
         client, secret = office.world.client()
         office.world.client(redirect_uris=(OF_ANOTHER_PORTAL,), sector="other.example")
         assert office.services.short_lived.is_up()  # the file is made at its first use
-        return cls(office, account_id, client, secret, _look_into(folder / "senid.db"), _look_into(folder / "short-lived.db"))
+        stranger = _stranger(office.world)
+        return cls(office, account_id, client, secret, stranger, _look_into(folder / "senid.db"), _look_into(folder / "short-lived.db"))
 
     @property
     def world(self) -> World:
@@ -123,6 +155,25 @@ class Stage:
     def version(self) -> int:
         """Give a number that changes with every transaction of the provider."""
         return int(self.lasting.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _stranger(world: World) -> Stranger:
+    """Bring somebody else in, whose code, token and interaction are open at the beginning."""
+    client, secret = world.client(sector="stranger.example")
+    browser = world.browser()
+    world.sign_in(browser, world.account(STRANGERS_ID_NUMBER, STRANGERS_PHONE))
+    spent = world.code(browser, client)
+    tokens = world.redeem(browser, client, secret, spent).json or {}
+    interaction = world.authorize(browser, client, prompt="login").headers["Location"].split("/")[2]
+    return Stranger(
+        {cookie.key: cookie.value for cookie in (browser._cookies or {}).values()},
+        client.client_id,
+        secret,
+        interaction,
+        world.code(browser, client),
+        spent,
+        {name: str(value) for name, value in tokens.items()},
+    )
 
 
 def _look_into(file: Path) -> sqlite3.Connection:

@@ -90,3 +90,16 @@ def test_paths_that_nobody_has(stage: Stage) -> None:
         answer = siege.attack(repr(path), Call("GET", path), jar={})
         assert answer.status in {400, 404}, path
     assert siege.problems == []
+
+
+def test_doubled_slashes_lead_nowhere(stage: Stage) -> None:
+    """A path that is not quite ours is no reason to send anybody to whatever host the request names."""
+    found = []
+    for name, recipe in RECIPES.all().items():
+        siege = Siege.lay(stage, recipe)
+        path = siege.target.call.path
+        for doubled in dict.fromkeys((path.replace("/", "//"), f"/{path[1:].replace('/', '//', 1)}", f"{path}//")):
+            call = replace(siege.target.call, path=doubled, headers={**siege.target.call.headers, "Host": "evil.example"})
+            siege.attack(f"{name} at {doubled}", call)
+        found += siege.problems
+    assert found == []
