@@ -23,6 +23,7 @@ from idp.flows.account import home, sign_out
 from idp.flows.portal.authorize import Authorize
 from idp.flows.portal.discovery import Discovery
 from idp.flows.portal.end_session import EndSession
+from idp.flows.portal.introspection import Introspection
 from idp.flows.portal.token import Token
 from idp.flows.portal.userinfo import UserInfo
 from idp.flows.register import choose, start
@@ -62,6 +63,7 @@ def create_app(config: Config, *, adjust: Adjust | None = None, with_jobs: bool 
         way_back=built.clients.way_back,
         trusted_proxies=config.server.trusted_proxies,
         is_tls=config.secure_cookies,
+        people_at_once=config.server.people_at_once,
     )
 
 
@@ -76,20 +78,22 @@ def _portal_routes(built: Services, pages: Pages, cookies: Cookies) -> list[Rout
         Route("/authorize", _get_and_post(authorize.ask), for_people=True),
         Route("/authorize/", {"GET": authorize.resume, "POST": authorize.decline}, for_people=True),
         Route("/token", {"POST": token.answer}),
+        Route("/introspect", {"POST": Introspection(built).answer}),
         Route("/userinfo", _get_and_post(userinfo.answer)),
         Route("/end_session", _get_and_post(end_session.ask), for_people=True),
         Route("/end_session/", {"GET": end_session.resume}, for_people=True),
-        Route("/jwks", _document(discovery.jwks), is_open=True),
-        Route("/.well-known/openid-configuration", _document(discovery.show), is_open=True),
-        Route("/healthz", _document(lambda request: health.healthz(built, request))),
-        Route("/readyz", _document(lambda request: health.readyz(built, request))),
-        Route("/metrics", _document(lambda request: health.show_metrics(built, request))),
-        Route(STATIC_PREFIX, _document(_static_handler(Assets(find_folder("static")))), for_people=True),
+        Route("/jwks", _document(discovery.jwks), is_open=True, is_logged=False),
+        Route("/.well-known/openid-configuration", _document(discovery.show), is_open=True, is_logged=False),
+        Route("/healthz", _document(lambda request: health.healthz(built, request)), is_logged=False),
+        Route("/readyz", _document(lambda request: health.readyz(built, request)), is_logged=False),
+        Route("/metrics", _document(lambda request: health.show_metrics(built, request)), is_logged=False),
+        Route(STATIC_PREFIX, _document(_static_handler(Assets(find_folder("static")))), for_people=True, is_logged=False),
     ]
 
 
 def _mount_people(app: flask.Flask, parts: Edge) -> None:
     """List what people walk, each flow beside its protection."""
+    app.url_map.merge_slashes = False  # a redirect for doubled slashes would name the host that the request names
     app.extensions[browser.EXTENSION] = parts
     register_flow(app, home.flow, Protection.OPEN)
     register_flow(app, language.flow, Protection.OPEN)

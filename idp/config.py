@@ -56,7 +56,7 @@ class Server(Section):
 
     listen: str = "127.0.0.1:8400"
     workers: PositiveInt = 1
-    threads: PositiveInt = 4
+    threads: PositiveInt = 32
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = ("127.0.0.1/32", "::1/128")
 
@@ -65,6 +65,11 @@ class Server(Section):
         """Give host and port."""
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
+
+    @property
+    def people_at_once(self) -> int:
+        """Give how many threads people's pages may hold: an eighth, at least one, is left to what software asks."""
+        return max(self.threads - max(self.threads // 8, 1), 1)
 
     @model_validator(mode="after")
     def _check_listen(self) -> Self:

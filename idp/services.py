@@ -15,6 +15,7 @@ from idp.identity.registration_drafts import RegistrationDrafts
 from idp.identity.sessions import Sessions
 from idp.identity.sign_in_guard import SignInGuard
 from idp.promises import Carrier, SmsSender
+from idp.protocol.access_tokens import AccessTokens
 from idp.protocol.authorization_codes import AuthorizationCodes
 from idp.protocol.authorization_requests import AuthorizationRequests
 from idp.protocol.client_assertions import ClientAssertions
@@ -23,6 +24,7 @@ from idp.protocol.consents import Consents
 from idp.protocol.grants import Grants
 from idp.protocol.interactions import Interactions
 from idp.protocol.logout import Logout
+from idp.protocol.relations import Relations
 from idp.protocol.signing_keys import SigningKeys
 from idp.protocol.subjects import Subjects
 from idp.protocol.tokens import Tokens
@@ -76,6 +78,7 @@ class Provider:
     subjects: Subjects
     authorization_requests: AuthorizationRequests
     interactions: Interactions
+    relations: Relations
     consents: Consents
     grants: Grants
     authorization_codes: AuthorizationCodes
@@ -122,8 +125,9 @@ def _ground(config: Config, database: Database) -> Ground:
 
 def _people(ground: Ground) -> People:
     config, clock, store, database, encryption = ground.config, ground.clock, ground.store, ground.database, ground.encryption
+    accounts = Accounts(database=database, encryption=encryption, clock=clock, audit=ground.audit)
     return People(
-        accounts=Accounts(database=database, encryption=encryption, clock=clock, audit=ground.audit),
+        accounts=accounts,
         passwords=Passwords(config),
         one_time_codes=OneTimeCodes(
             config=config,
@@ -134,7 +138,7 @@ def _people(ground: Ground) -> People:
             clock=clock,
             generate=random_code,
         ),
-        sessions=Sessions(store=store, config=config, clock=clock, audit=ground.audit),
+        sessions=Sessions(store=store, config=config, clock=clock, audit=ground.audit, accounts=accounts),
         known_devices=KnownDevices(database=database, config=config, clock=clock),
         sign_in_guard=SignInGuard(store=store, limits=ground.rate_limits, config=config, clock=clock),
         drafts=RegistrationDrafts(database=database, encryption=encryption, clock=clock, config=config, outbox=ground.outbox),
@@ -153,10 +157,19 @@ def _provider(ground: Ground, people: People) -> Provider:
         subjects=subjects,
         authorization_requests=AuthorizationRequests(signing_keys=signing_keys, subjects=subjects, issuer=config.issuer),
         interactions=Interactions(store=store, clock=clock, lifetime=config.sessions.interaction_lifetime),
+        relations=Relations(database=database),
         consents=Consents(database=database, clock=clock, audit=audit, grants=grants),
         grants=grants,
         authorization_codes=AuthorizationCodes(store=store, grants=grants, lifetime=config.tokens.code_lifetime),
-        tokens=Tokens(config=config, store=store, clock=clock, accounts=people.accounts, grants=grants, signing_keys=signing_keys),
+        tokens=Tokens(
+            config=config,
+            database=database,
+            accounts=people.accounts,
+            grants=grants,
+            access_tokens=AccessTokens(ground.encryption),
+            signing_keys=signing_keys,
+            audit=audit,
+        ),
         logout=Logout(
             store=store,
             database=database,

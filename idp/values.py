@@ -1,14 +1,15 @@
 """Small values that every layer shares: identifiers, bearer secrets and two-language texts."""
 
 import hashlib
+import json
 import secrets
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Language = Literal["vi", "en"]
+_JSON = json.JSONEncoder(separators=(",", ":"))  # made once: `json.dumps` makes one for each text
 LANGUAGES: tuple[Language, ...] = ("vi", "en")
 
 
@@ -30,7 +31,8 @@ def new_id() -> str:
     value = (milliseconds & (2**48 - 1)) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def new_secret() -> str:
@@ -41,6 +43,11 @@ def new_secret() -> str:
 def secret_hash(secret: str) -> str:
     """Give what is stored of a bearer secret: its SHA-256 in hexadecimal."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def as_json(value: object) -> str:
+    """Give a JSON text without spaces, of ASCII alone: a lone surrogate from outside cannot break it."""
+    return _JSON.encode(value)
 
 
 def from_json(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from idp import services as product
 from idp.config import Config
 from idp.connectors.carrier import HttpCarrier
 from idp.connectors.sms import FailoverSms
+from idp.edge import logs
 from idp.safety.encryption import Encryption, KeyRing
 from idp.services import Services
 from idp.storage import migrations
@@ -61,6 +62,7 @@ def own_log() -> Iterator[None]:
     """Take back what a test has said about the log: it is the process's, and the next test reads its own."""
     yield
     structlog.reset_defaults()
+    logs._told.is_on = False
 
 
 # --- Time and configuration ---------------------------------------------------------------------------------------------------------

@@ -303,7 +303,10 @@ def _wait_until_answering(place: Path, server: "subprocess.Popen[bytes]") -> Pat
         if not sockets:
             return False
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(sockets[0]))
+            try:
+                client.connect(str(sockets[0]))
+            except ConnectionRefusedError:  # bound, and not yet listened at
+                return False
             return _is_ready(client, sockets[0].name)
 
     _wait_until(answers, "no answer")

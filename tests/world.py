@@ -195,14 +195,17 @@ def unguessable() -> str:
     return secrets.token_urlsafe(16)
 
 
-def sandbox_config(folder: Path) -> Config:
-    """Give a valid configuration on embedded stores in `folder`, with cheap password hashes; nobody answers for the outside world."""
+def sandbox_config(folder: Path, *, database: str | None = None, short_lived: str | None = None) -> Config:
+    """Give a valid configuration, on embedded stores in `folder` unless others are named, with cheap password hashes.
+
+    Nobody answers for the outside world.
+    """
     return Config.model_validate(
         {
             "mode": "sandbox",
             "issuer": "http://localhost:8400",
-            "database": {"url": f"sqlite:///{folder}/senid.db"},
-            "short_lived": {"url": f"sqlite:///{folder}/short-lived.db"},
+            "database": {"url": database or f"sqlite:///{folder}/senid.db"},
+            "short_lived": {"url": short_lived or f"sqlite:///{folder}/short-lived.db"},
             "keys": {"folder": folder / "keys"},
             "passwords": {"memory_kib": 8, "iterations": 1},
             "outside": {

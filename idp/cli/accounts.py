@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from idp.cli.wiring import config_option, open_services, operator_name
+from idp.cli.terminal import config_option
+from idp.cli.wiring import open_services, operator_name
 from idp.errors import ConfigError, FieldError
 from idp.identity import assurance, documents
 from idp.identity.accounts import LONGEST_REASON

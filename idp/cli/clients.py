@@ -8,7 +8,8 @@ import click
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from idp.cli.wiring import config_option, open_services
+from idp.cli.terminal import config_option
+from idp.cli.wiring import open_services
 from idp.errors import ConfigError
 from idp.protocol.clients import AUTH_METHODS, SCOPES, SIGNING_ALGORITHMS, Client, new_client_id, sector_of
 from idp.values import LocalText
@@ -26,13 +27,15 @@ def clients() -> None:
 @config_option
 @click.option("--name", required=True, help="Name shown to people, in Vietnamese.")
 @click.option("--name-en", help="The same in English; else the Vietnamese one.")
-@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, help="Exact address of answers; may be repeated.")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, help="Exact address of answers; may be repeated.")
 @click.option("--public", is_flag=True, help="A client that cannot keep a secret (an app, a page of scripts).")
 @click.option("--auth-method", type=click.Choice(AUTH_METHODS), help="How it authenticates; client_secret_basic unless --public.")
 @click.option("--jwks", type=click.File("rb"), help="File with its public keys, for private_key_jwt.")
 @click.option("--jwks-uri", help="Address of its public keys, for private_key_jwt.")
 @click.option("--pkce", type=click.Choice(["required", "optional"]), default="required", show_default=True)
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated; openid is always allowed.")
+@click.option("--machine-scope", "machine_scopes", multiple=True, help="What it may ask for itself, without a person; may be repeated.")
+@click.option("--introspect", is_flag=True, help="It is an interface that may ask about every access token it is shown.")
 @click.option("--min-level", type=click.IntRange(1, 4), default=1, show_default=True, help="Refuse people below this level.")
 @click.option("--min-proofing", type=click.IntRange(1, 4), default=1, show_default=True, help="Refuse people proven less well.")
 @click.option("--alg", type=click.Choice(SIGNING_ALGORITHMS), default="ES256", show_default=True, help="Signs its ID tokens.")
@@ -107,6 +110,9 @@ def _client_of(options: dict[str, Any], *, default_subject: Literal["pairwise", 
         redirect_uris=redirect_uris,
         sector=options["sector"] or sector_of(redirect_uris) or "",
         post_logout_redirect_uris=tuple(options["post_logout_redirect_uris"]),
+        grant_types=_grant_types(options),
+        machine_scopes=tuple(dict.fromkeys(options["machine_scopes"])),
+        may_introspect=options["introspect"],
         scopes=tuple(dict.fromkeys(("openid", *(options["scopes"] or DEFAULT_SCOPES)))),
         pkce=options["pkce"],
         refresh_rotation=options["refresh_rotation"],
@@ -121,6 +127,13 @@ def _client_of(options: dict[str, Any], *, default_subject: Literal["pairwise", 
         home_uri=options["home_uri"],
         backchannel_logout_uri=options["backchannel_logout_uri"],
     )
+
+
+def _grant_types(options: dict[str, Any]) -> tuple[str, ...]:
+    """Give the grants that the options ask for: people sign in where there is an address for the answer."""
+    asks_for_itself = bool(options["machine_scopes"]) or options["introspect"]
+    of_people = ("authorization_code", "refresh_token") if options["redirect_uris"] or not asks_for_itself else ()
+    return (*of_people, *(("client_credentials",) if options["machine_scopes"] else ()))
 
 
 def _jwks(file: BinaryIO | None) -> dict[str, Any] | None:

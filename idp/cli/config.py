@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from idp import config as configuration
-from idp.cli.wiring import config_option, database_of
+from idp.cli.terminal import config_option
+from idp.cli.wiring import database_of
 from idp.config import Config
 from idp.errors import ConfigError
 from idp.storage.short_lived import open_short_lived

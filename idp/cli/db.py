@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from idp import config as configuration
-from idp.cli.wiring import config_option, database_of
+from idp.cli.terminal import config_option
+from idp.cli.wiring import database_of
 from idp.storage import migrations
 
 

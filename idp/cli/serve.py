@@ -1,5 +1,6 @@
 """`idp serve`: the production server."""
 
+import gc
 import os
 import socket
 import ssl
@@ -13,9 +14,8 @@ import click
 from granian import Granian
 from granian.constants import Interfaces
 
-from idp import app
 from idp import config as configuration
-from idp.cli.wiring import config_option, tell
+from idp.cli.terminal import config_option, tell
 from idp.config import CONFIG_VARIABLE, Config
 from idp.edge import logs, metrics
 from idp.errors import ConfigError, SenidError
@@ -101,10 +101,14 @@ def _check_address(config: Config) -> None:
 
 def application() -> Callable[..., object]:
     """Build the application in a worker process; one that cannot be built ends the process, and with it the server."""
+    from idp import app  # noqa: PLC0415 - the process that only watches the workers does without
+
     try:
         config = configuration.load()
         logs.configure(config.log.level)
-        return app.create_app(config)
+        built = app.create_app(config)
+        gc.freeze()  # what is there now stays: looking through it again and again costs a tenth of the time
+        return built
     except SenidError as error:
         tell(error)
         sys.exit(1)

@@ -9,18 +9,14 @@ import click
 from idp import config as configuration
 from idp import services
 from idp.config import Config
-from idp.errors import ConfigError, SenidError, StoreUnavailable
-from idp.safety.audit import CALLER, Caller
+from idp.errors import ConfigError
+from idp.safety.caller import CALLER, Caller
 from idp.services import Services
 from idp.storage import migrations
 from idp.storage.db import Database, open_database
 from idp.values import new_id
 
 LONGEST_NAME = 50
-
-config_option = click.option(
-    "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="The configuration file; else SENID_CONFIG."
-)
 
 
 def open_services(config_path: Path | None) -> Services:
@@ -46,12 +42,3 @@ def operator_name() -> str:
         return getpass.getuser()[:LONGEST_NAME]
     except (KeyError, OSError):
         return f"uid-{os.getuid()}"
-
-
-def tell(error: SenidError) -> None:
-    """Tell an error of ours in words, one line a problem."""
-    if isinstance(error, StoreUnavailable):
-        click.echo("error: the database or the short-lived store cannot be reached; see [database] and [short_lived]", err=True)
-        return
-    for line in str(error).splitlines():
-        click.echo(f"error: {line}", err=True)

@@ -20,7 +20,7 @@ from idp.errors import BadRequest, CookieMissing, CrossSite, FormExpired, PageNo
 from idp.identity.assurance import Factor
 from idp.identity.sessions import Session
 from idp.protocol.interactions import Interaction
-from idp.safety.audit import CALLER
+from idp.safety.caller import CALLER
 from idp.safety.rate_limits import place_of
 from idp.services import Services
 from idp.values import Language, new_secret, secret_hash
@@ -98,7 +98,7 @@ def session() -> Session | None:
     if "session" not in flask.g:
         found = services().sessions.find(flask.request.cookies.get(edge().cookies.session))
         standing = services().accounts.standing(found.account_id) if found else None
-        flask.g.session = found if found and standing and standing.admits(found.auth_time) else None
+        flask.g.session = found if found and standing and standing.admits(found.generation) else None
     return cast("Session | None", flask.g.session)
 
 

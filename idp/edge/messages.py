@@ -3,14 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from functools import cached_property, lru_cache
+from typing import Any, Protocol, overload
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
 from werkzeug.http import parse_cookie
 
 # More than the largest honest form, well below what could be felt.
 BODY_LIMIT = 64 * 1024
 FORM = "application/x-www-form-urlencoded"
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 
 
@@ -40,10 +42,13 @@ class Parameters:
         """Read `application/x-www-form-urlencoded` data with values of at most `longest` characters; raises `MalformedParameters`."""
         try:
             text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=cls.MOST, encoding="utf-8", errors="strict")
+            parts = text.split("&") if text else []
+            pairs = [(_decoded(name), _decoded(value)) for name, _, value in (part.partition("=") for part in parts)]
         except ValueError as error:
             raise MalformedParameters(type(error).__name__) from None
-        if any(len(value) > longest or "\x00" in name + value for name, value in pairs):
+        if len(parts) > cls.MOST:
+            raise MalformedParameters("too many fields")
+        if any(len(value) > longest or "\x00" in name or "\x00" in value for name, value in pairs):
             raise MalformedParameters("a field is too long or holds a NUL")
         return cls(tuple((name, value) for name, value in pairs if value))
 
@@ -54,11 +59,18 @@ class Parameters:
     def repeated(self) -> list[str]:
         """Give the names that stand more than once, which RFC 6749 3.1 forbids."""
         names = [name for name, _ in self.pairs]
+        if len(names) == len(set(names)):
+            return []
         return sorted({name for name in names if names.count(name) > 1})
 
     def __repr__(self) -> str:
         """Show the names alone: values may be secrets."""
         return f"Parameters({[name for name, _ in self.pairs]!r})"
+
+
+def _decoded(part: str) -> str:
+    """Give a name or a value as it was before it was form-encoded; most are as they stand. Raises `ValueError` for what is no UTF-8."""
+    return unquote_plus(part, errors="strict") if "%" in part or "+" in part else part
 
 
 def form_body(environ: Mapping[str, Any]) -> bytes:
@@ -80,18 +92,39 @@ def form_body(environ: Mapping[str, Any]) -> bytes:
     return body
 
 
+class Headers:
+    """The headers of a WSGI request by their lower-case names, read when they are asked for."""
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        """Take the environment of PEP 3333, whose headers are texts."""
+        self._environ: Mapping[str, str] = environ
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Give a header's value, or `default`."""
+        return self._environ.get(_variable(name), default)
+
+
+@lru_cache(maxsize=64)
+def _variable(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
+
+
 @dataclass(frozen=True)
 class Request:
     """One HTTP request to the software lane.
 
-    `path` is below the issuer, `headers` have lower-case names, `address` is the caller's as far as trusted proxies tell it.
+    `path` is below the issuer, `address` is the caller's as far as trusted proxies tell it.
     """
 
     method: str
     path: str
     query: Parameters = Parameters()
     form: Parameters = Parameters()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=lambda: Headers({}))
     address: str = ""
     request_id: str = ""
 
@@ -102,7 +135,11 @@ class Request:
 
     def cookie(self, name: str) -> str | None:
         """Give the value of a cookie, or None; read as the people's lane reads it, whatever other sites of the domain have set."""
-        return parse_cookie(self.headers.get("cookie", "")).get(name)
+        return self._cookies.get(name)
+
+    @cached_property
+    def _cookies(self) -> Mapping[str, str]:
+        return parse_cookie(self.headers.get("cookie", ""))
 
 
 @dataclass(frozen=True)
@@ -120,8 +157,7 @@ class Response:
 
 def json_response(value: object, *, status: int = 200, headers: tuple[tuple[str, str], ...] = NO_STORE) -> Response:
     """Give `value` as JSON, not to be stored unless `headers` say otherwise."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(status, (("Content-Type", "application/json"), *headers), body)
+    return Response(status, (("Content-Type", "application/json"), *headers), _JSON.encode(value).encode())
 
 
 def html_response(page: str, *, status: int = 200, headers: tuple[tuple[str, str], ...] = NO_STORE) -> Response:

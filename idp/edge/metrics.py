@@ -1,5 +1,7 @@
 """What the server counts and times, in the Prometheus text format."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -18,8 +20,14 @@ _METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"
 
 def record(route: str, method: str, status: int, duration: float) -> None:
     """Count an answer. `route` is the rule, never the path: paths hold identifiers, and labels must stay few."""
-    requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
-    seconds.labels(route).observe(duration)
+    counter, histogram = _of(route, method if method in _METHODS else "other", status)
+    counter.inc()
+    histogram.observe(duration)
+
+
+@cache  # there are few: rules and methods are ours, and so are the numbers of answers
+def _of(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    return requests.labels(route, method, str(status)), seconds.labels(route)
 
 
 def exposition(folder: str | None) -> bytes:

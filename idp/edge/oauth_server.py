@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
 from authlib.oauth2.rfc6749 import grants as authlib_grants
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, UnauthorizedClientError
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7636 import CodeChallenge
 
@@ -82,6 +82,23 @@ class RefreshTokenGrant(authlib_grants.RefreshTokenGrant):  # type: ignore[misc]
         return 200, response.as_dict(), []
 
 
+class ClientCredentialsGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc] # Authlib is untyped
+    """Authlib's checks, that the client has authenticated and may use the grant; scopes and tokens are ours (RFC 6749 4.4)."""
+
+    server: "OAuthServer"
+
+    def validate_token_request(self) -> None:
+        """Authenticate the client, which a public one cannot (RFC 6749 4.4), and see that it may ask for itself."""
+        self.request.client = self.authenticate_token_endpoint_client()
+        client = self.request.client.client
+        if client.is_public or self.GRANT_TYPE not in client.grant_types:
+            raise UnauthorizedClientError
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """Mint by our own rules."""
+        return 200, self.server.tokens.for_client(self.request.client.client, self.request.form.get("scope")).as_dict(), []
+
+
 class S256CodeChallenge(CodeChallenge):  # type: ignore[misc] # Authlib is untyped
     """Authlib's PKCE check without `plain`; a verifier that is missing or uncalled for is `invalid_grant` (RFC 9700 4.8)."""
 
@@ -106,6 +123,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc] # Authlib is untyp
         self.tokens = tokens
         self.register_grant(AuthorizationCodeGrant, [S256CodeChallenge(required=True)])
         self.register_grant(RefreshTokenGrant)
+        self.register_grant(ClientCredentialsGrant)
 
     def token_response(self, request: Request) -> Response:
         """Answer a token request (RFC 6749 3.2); raises `JsonError`."""
@@ -144,7 +162,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc] # Authlib is untyped
 
     def __init__(self, request: Request) -> None:
         """Take the form of the request; TLS is the listener's business, not read from a URL here."""
-        super().__init__(request.method, "https://token", headers=dict(request.headers))
+        super().__init__(request.method, "https://token", headers={})  # credentials are ours to read
         self.request = request
         self._form = dict(request.form.pairs)
         self.payload = BasicOAuth2Payload(self._form)
@@ -165,7 +183,7 @@ _ERRORS: dict[str, type[errors.JsonError]] = {
 _DESCRIPTIONS = {
     "invalid_request": "a parameter is missing or malformed",
     "unauthorized_client": "the client may not use this grant type",
-    "unsupported_grant_type": "supported are authorization_code and refresh_token",
+    "unsupported_grant_type": "supported are authorization_code, refresh_token and client_credentials",
 }
 
 

@@ -6,7 +6,7 @@ import flask
 
 from idp.edge import browser
 from idp.errors import PageNotFound
-from idp.safety.audit import CALLER
+from idp.safety.caller import CALLER
 from idp.safety.captcha import Captcha
 from idp.safety.rate_limits import place_of
 

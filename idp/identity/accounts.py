@@ -1,11 +1,11 @@
 """Accounts: the people we know, how they are found by their number, and their registration as one verb."""
 
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, and_, func, insert, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import errors
@@ -20,6 +20,7 @@ from idp.safety.audit import Audit
 from idp.safety.encryption import Encryption
 from idp.storage import tables
 from idp.storage.db import Database
+from idp.storage.statements import Statement
 from idp.values import Language, new_id
 
 LONGEST_REASON = 200
@@ -30,6 +31,49 @@ _documents = tables.documents
 _phones = tables.phones
 _passwords = tables.passwords
 _evidence = tables.evidence
+
+# What `standing_of` reads, from accounts joined with evidence; whoever asks for more in the same statement adds its own columns.
+STANDING_COLUMNS = (
+    _accounts.c.status,
+    _accounts.c.sessions_generation,
+    _accounts.c.updated_at,
+    _evidence.c.id.label("evidence_id"),
+    _evidence.c.method,
+    _evidence.c.source,
+    _evidence.c.result,
+    _evidence.c.fields_matched,
+    _evidence.c.checked_at,
+    _evidence.c.expires_at.label("evidence_expires_at"),
+    _evidence.c.withdrawn_at.label("evidence_withdrawn_at"),
+)
+WITH_EVIDENCE = _accounts.outerjoin(_evidence, _evidence.c.account_id == _accounts.c.id)
+ACCOUNT_COLUMNS = (
+    _accounts.c.id,
+    _accounts.c.full_name_sealed,
+    _accounts.c.birth_date_sealed,
+    _accounts.c.email_sealed,
+    _accounts.c.language,
+    _accounts.c.created_at,
+    _documents.c.id.label("document_id"),
+    _documents.c.type.label("document_type"),
+    _documents.c.number_sealed.label("document_sealed"),
+    _phones.c.id.label("phone_id"),
+    _phones.c.number_sealed.label("phone_sealed"),
+)
+_shown = _documents.alias("shown")
+_shown_document = (
+    select(_shown.c.id)
+    .where(_shown.c.account_id == _accounts.c.id)
+    .order_by(_shown.c.type, _shown.c.created_at.desc())  # cccd before cmnd, the newest first
+    .limit(1)
+    .scalar_subquery()
+)
+WITH_DATA = WITH_EVIDENCE.outerjoin(_documents, _documents.c.id == _shown_document).outerjoin(
+    _phones, and_(_phones.c.account_id == _accounts.c.id, _phones.c.is_default)
+)
+
+_STANDING = Statement(select(*STANDING_COLUMNS).select_from(WITH_EVIDENCE).where(_accounts.c.id == bindparam("account_id")))
+_ACCOUNT = Statement(select(*ACCOUNT_COLUMNS, *STANDING_COLUMNS).select_from(WITH_DATA).where(_accounts.c.id == bindparam("account_id")))
 
 
 @dataclass(frozen=True)
@@ -86,12 +130,27 @@ class Standing:
     status: Status
     evidence: tuple[Evidence, ...]
     updated_at: datetime
-    sessions_end_before: datetime | None = None
+    generation: int = 0
 
-    def admits(self, signed_in_at: datetime) -> bool:
-        """Tell whether a sign-in of that instant still counts: the account is active, and nobody has ended its sessions since."""
-        is_over = self.sessions_end_before is not None and signed_in_at < self.sessions_end_before
-        return self.status == "active" and not is_over
+    def admits(self, generation: int) -> bool:
+        """Tell whether a sign-in of that generation counts: the account is active, and nobody has ended its sessions since.
+
+        Counted, not timed: the clocks of two nodes, or of one that was set back, do not agree on what came first.
+        """
+        return self.status == "active" and generation == self.generation
+
+
+def standing_of(rows: Sequence[Any]) -> Standing | None:
+    """Give the standing that rows with `STANDING_COLUMNS` tell of one account, one for each piece of evidence; None without a row."""
+    if not rows:
+        return None
+    first = rows[0]
+    return Standing(
+        status=first.status,
+        evidence=tuple(Evidence.from_row(row) for row in rows if row.evidence_id),
+        updated_at=first.updated_at,
+        generation=first.sessions_generation,
+    )
 
 
 class Accounts:
@@ -125,24 +184,24 @@ class Accounts:
 
     def find(self, account_id: str) -> Account | None:
         """Give an account, or None."""
-        question = (
-            select(
-                _accounts,
-                _documents.c.id.label("document_id"),
-                _documents.c.type.label("document_type"),
-                _documents.c.number_sealed.label("document_sealed"),
-                _phones.c.id.label("phone_id"),
-                _phones.c.number_sealed.label("phone_sealed"),
-            )
-            .outerjoin(_documents, _documents.c.account_id == _accounts.c.id)
-            .outerjoin(_phones, and_(_phones.c.account_id == _accounts.c.id, _phones.c.is_default))
-            .where(_accounts.c.id == account_id)
-            .order_by(_documents.c.type, _documents.c.created_at.desc())  # cccd before cmnd, the newest first
-            .limit(1)
+        rows = self._database.run(_ACCOUNT, account_id=account_id)
+        return self.read(rows[0]) if rows else None
+
+    def read(self, row: Any) -> Account:  # noqa: ANN401 - a row of either driver
+        """Give the account of a row with `ACCOUNT_COLUMNS` and `STANDING_COLUMNS`."""
+        account_id = row.id
+        return Account(
+            id=account_id,
+            status=row.status,
+            full_name=self._unseal("accounts.full_name", account_id, row.full_name_sealed),
+            birth_date=birth_dates.from_iso(self._unseal("accounts.birth_date", account_id, row.birth_date_sealed)),
+            email=self._unseal("accounts.email", account_id, row.email_sealed) if row.email_sealed else None,
+            language=row.language,
+            id_number=self._id_number(row),
+            phone=self._default_phone(row),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
         )
-        with self._database.reading() as tx:
-            row = tx.execute(question).mappings().first()
-        return self._account(row) if row else None
 
     def phones(self, account_id: str) -> list[Phone]:
         """Give the phones of an account, the default one first."""
@@ -177,24 +236,9 @@ class Accounts:
         with self._database.transaction() as tx:
             tx.execute(update(_passwords).where(_passwords.c.account_id == account_id, _passwords.c.hash == old).values(hash=new))
 
-    def standing(self, account_id: str, *, tx: Connection | None = None) -> Standing | None:
-        """Give status and evidence in one statement, or None without an account; inside `tx` where the caller holds one."""
-        question = (
-            select(_accounts.c.status, _accounts.c.sessions_end_before, _accounts.c.updated_at.label("account_updated_at"), _evidence)
-            .outerjoin(_evidence, _evidence.c.account_id == _accounts.c.id)
-            .where(_accounts.c.id == account_id)
-            .order_by(_evidence.c.checked_at)
-        )
-        with nullcontext(tx) if tx is not None else self._database.reading() as connection:
-            rows = connection.execute(question).mappings().all()
-        if not rows:
-            return None
-        return Standing(
-            status=rows[0]["status"],
-            evidence=tuple(Evidence.from_row(row) for row in rows if row["id"]),
-            updated_at=rows[0]["account_updated_at"],
-            sessions_end_before=rows[0]["sessions_end_before"],
-        )
+    def standing(self, account_id: str) -> Standing | None:
+        """Give status and evidence, or None without an account."""
+        return standing_of(self._database.run(_STANDING, account_id=account_id))
 
     def register(
         self,
@@ -247,7 +291,7 @@ class Accounts:
         if len(reason) > LONGEST_REASON:
             raise errors.TooLong(field="reason")
         now = self._clock.now()
-        ended = {"sessions_end_before": now} if to == "locked" else {}
+        ended = {"sessions_end_before": now, "sessions_generation": _accounts.c.sessions_generation + 1} if to == "locked" else {}
         changed = tx.execute(
             update(_accounts)
             .where(_accounts.c.id == account_id, _accounts.c.status == origin)
@@ -324,30 +368,15 @@ class Accounts:
         )
         return tx.execute(question).scalar_one()
 
-    def _account(self, row: RowMapping) -> Account:
-        account_id = row["id"]
-        return Account(
-            id=account_id,
-            status=row["status"],
-            full_name=self._unseal("accounts.full_name", account_id, row["full_name_sealed"]),
-            birth_date=birth_dates.from_iso(self._unseal("accounts.birth_date", account_id, row["birth_date_sealed"])),
-            email=self._unseal("accounts.email", account_id, row["email_sealed"]) if row["email_sealed"] else None,
-            language=row["language"],
-            id_number=self._id_number(row),
-            phone=self._default_phone(row),
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-        )
-
-    def _id_number(self, row: RowMapping) -> IdNumber | None:
-        if row["document_id"] is None:
+    def _id_number(self, row: Any) -> IdNumber | None:  # noqa: ANN401 - a row of either driver
+        if row.document_id is None:
             return None
-        return IdNumber(row["document_type"], self._unseal("documents.number", row["document_id"], row["document_sealed"]))
+        return IdNumber(row.document_type, self._unseal("documents.number", row.document_id, row.document_sealed))
 
-    def _default_phone(self, row: RowMapping) -> PhoneNumber | None:
-        if row["phone_id"] is None:
+    def _default_phone(self, row: Any) -> PhoneNumber | None:  # noqa: ANN401 - as above
+        if row.phone_id is None:
             return None
-        return PhoneNumber(self._unseal("phones.number", row["phone_id"], row["phone_sealed"]))
+        return PhoneNumber(self._unseal("phones.number", row.phone_id, row.phone_sealed))
 
     def _seal(self, column: str, row_id: str, text: str) -> str:
         return self._encryption.seal(text, f"{column}:{row_id}")

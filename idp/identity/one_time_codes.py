@@ -189,7 +189,7 @@ class OneTimeCodes:
         running = self._store.load("otp_wait", phone_id)
         left = datetime.fromisoformat(running.value["until"]) - now if running else timedelta(0)
         if left > timedelta(0):
-            raise _wait(left)
+            raise _wait(min(left, wait))  # longer when the clock was set back
         begun = {"until": (now + wait).isoformat()}
         if running:
             is_first = self._store.swap("otp_wait", phone_id, running, begun, wait)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert
+from sqlalchemy import Connection, insert
 
 from idp.storage import tables
 from idp.values import new_id
@@ -35,16 +36,16 @@ class Evidence:
     withdrawn_at: datetime | None = None
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> "Evidence":
-        """Read a row of the table `evidence`."""
+    def from_row(cls, row: Any) -> "Evidence":  # noqa: ANN401 - a row of either driver
+        """Read a row with the columns of the table `evidence`, as `accounts.STANDING_COLUMNS` names them."""
         return cls(
-            method=row["method"],
-            source=row["source"],
-            result=row["result"],
-            fields_matched=tuple(row["fields_matched"]),
-            checked_at=row["checked_at"],
-            expires_at=row["expires_at"],
-            withdrawn_at=row["withdrawn_at"],
+            method=row.method,
+            source=row.source,
+            result=row.result,
+            fields_matched=tuple(row.fields_matched),
+            checked_at=row.checked_at,
+            expires_at=row.evidence_expires_at,
+            withdrawn_at=row.evidence_withdrawn_at,
         )
 
 

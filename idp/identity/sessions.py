@@ -8,6 +8,7 @@ from typing import Any
 
 from idp.clock import Clock
 from idp.config import Config
+from idp.identity.accounts import Accounts
 from idp.identity.assurance import Factor
 from idp.safety.audit import Audit
 from idp.safety.sealed_store import SealedStore
@@ -19,7 +20,10 @@ _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True)
 class Session:
-    """A signed-in browser. `id` is public; the cookie's secret is not here, only its hash in `key`."""
+    """A signed-in browser. `id` is public; the cookie's secret is not here, only its hash in `key`.
+
+    `generation` is that of the account's sessions (`accounts.Standing`): when an operator ends them all, it falls behind.
+    """
 
     id: str
     account_id: str
@@ -27,14 +31,16 @@ class Session:
     factors: tuple[Factor, ...]
     started_at: datetime
     language: Language = "vi"
+    generation: int = 0
     key: str = field(default="", repr=False, compare=False)
 
 
 class Sessions:
     """Starts, finds and drops sessions; their secrets are known to browsers alone."""
 
-    def __init__(self, *, store: SealedStore, config: Config, clock: Clock, audit: Audit) -> None:
+    def __init__(self, *, store: SealedStore, config: Config, clock: Clock, audit: Audit, accounts: Accounts) -> None:
         """Take the parts."""
+        self._accounts = accounts
         self._store = store
         self._lifetimes = config.sessions
         self._clock = clock
@@ -51,6 +57,7 @@ class Sessions:
         if not factors:
             raise ValueError("a session stands on at least one factor")
         secret = new_secret()
+        standing = self._accounts.standing(account_id)
         now = _whole_second(self._clock.now())
         session = Session(
             id=new_id(),
@@ -59,13 +66,14 @@ class Sessions:
             factors=tuple(factors),
             started_at=now,
             language=language or (replaces.language if replaces else "vi"),
+            generation=standing.generation if standing else 0,
             key=secret_hash(secret),
         )
         if replaces and replaces.account_id == account_id:
             carries_over = any(_whole_second(factor.at) <= replaces.auth_time for factor in factors)
             session = replace(session, id=replaces.id)
             if carries_over:
-                session = replace(session, started_at=replaces.started_at, auth_time=replaces.auth_time)
+                session = replace(session, started_at=replaces.started_at, auth_time=replaces.auth_time, generation=replaces.generation)
         self._store.put("session", session.key, _record(session, seen_at=now), self._lifetime(session, now))
         if replaces:
             self._forget(replaces, account_id)
@@ -117,6 +125,7 @@ def _record(session: Session, *, seen_at: datetime) -> dict[str, Any]:
         "factors": [[factor.method, factor.at.isoformat()] for factor in session.factors],
         "started_at": session.started_at.isoformat(),
         "language": session.language,
+        "generation": session.generation,
         "seen_at": seen_at.isoformat(),
     }
 
@@ -129,5 +138,6 @@ def _session(key: str, record: dict[str, Any]) -> Session:
         factors=tuple(Factor(method, datetime.fromisoformat(at)) for method, at in record["factors"]),
         started_at=datetime.fromisoformat(record["started_at"]),
         language=record["language"],
+        generation=record.get("generation", 0),  # of version 0.1 there are records without
         key=key,
     )

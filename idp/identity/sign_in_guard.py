@@ -75,7 +75,8 @@ class SignInGuard:
 
     def _begun(self, tries: Tries) -> Tries:
         now = self._clock.now().timestamp()
-        if tries.closed_until > now:
+        # Further away than any delay means that the clock was set back: nobody is kept out for that.
+        if now < tries.closed_until <= now + self._rule.longest_delay.total_seconds():
             raise _slow_down(tries.closed_until - now)
         under_way = tuple(at for at in tries.under_way if at > now - UNDER_WAY.total_seconds())
         # Tries that run at once may all turn out wrong: together they do not exceed the free ones, and behind those they go one by one.

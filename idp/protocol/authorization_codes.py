@@ -6,13 +6,14 @@ issued -> spent (a tombstone) -> grant revoked, by whoever presents the code aga
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from idp.errors import InvalidGrant
 from idp.protocol.clients import Client
-from idp.protocol.grants import Grant, Grants
+from idp.protocol.grant_rows import Grant
+from idp.protocol.grants import Grants
 from idp.safety.sealed_store import SealedStore
 from idp.values import from_json, new_secret
 
@@ -42,7 +43,7 @@ class AuthorizationCodes:
 
     def issue(self, record: CodeRecord, code: str) -> None:
         """Store what `code`, of `new_code`, stands for."""
-        self._store.put(KIND, _store_id(record.grant.client_id, code), asdict(record), self._lifetime)
+        self._store.put(KIND, _store_id(record.grant.client_id, code), {**vars(record), "grant": vars(record.grant)}, self._lifetime)
 
     def redeem(self, code: str, client: Client) -> CodeRecord:
         """Swap the code for a tombstone in one command and give what it stood for; raises `InvalidGrant`.

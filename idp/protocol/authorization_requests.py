@@ -16,7 +16,7 @@ from idp.errors import (
     ReturnedUnsupportedResponseType,
 )
 from idp.protocol.claims import SCOPE_OF_CLAIM
-from idp.protocol.clients import Client
+from idp.protocol.clients import SCOPES, Client
 from idp.protocol.interactions import AuthorizationRequest, ClaimsRequest, ResponseMode
 from idp.protocol.signing_keys import SigningKeys
 from idp.protocol.subjects import Subjects
@@ -121,16 +121,18 @@ def check_text(parameters: Mapping[str, str], name: str, longest: int) -> None:
 
 
 def read_scopes(parameters: Mapping[str, str], client: Client) -> tuple[str, ...]:
-    """Give the scopes, of which `openid` is one (OpenID Connect Core 3.1.2.1); one that the client was not given is an error."""
+    """Give the scopes, of which `openid` is one; unknown ones are ignored (OpenID Connect Core 3.1.2.1).
+
+    One that is known but was not given to the client is an error: leaving it out would look as if nobody had the data.
+    """
     scopes = tuple(dict.fromkeys(parameters.get("scope", "").split(" ")))
     if "openid" not in scopes:
         raise ReturnedInvalidScope("the scope has to contain openid")
     if not all(_SCOPE_TOKEN.fullmatch(scope) for scope in scopes):
         raise ReturnedInvalidScope("the scope is malformed")
-    known = tuple(scope for scope in scopes if scope in client.scopes)
-    if refused := sorted(set(scopes) - set(known)):
-        raise ReturnedInvalidScope(f"not allowed to this client: {' '.join(refused)[:200]}")
-    return known
+    if refused := sorted(set(scopes) & set(SCOPES) - set(client.scopes)):
+        raise ReturnedInvalidScope(f"not allowed to this client: {' '.join(refused)}")
+    return tuple(scope for scope in scopes if scope in client.scopes)
 
 
 def read_response_mode(parameters: Mapping[str, str]) -> ResponseMode:

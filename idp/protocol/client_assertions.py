@@ -18,7 +18,7 @@ from idp.safety.sealed_store import SealedStore
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA", "Ed25519"]
 LONGEST_LIFE = timedelta(hours=1)  # what common client libraries sign for
-SKEW = timedelta(seconds=10)
+SKEW = timedelta(seconds=30)  # FAPI 2.0 Security Profile 5.3.2.1: at least 10, at most 60
 LONGEST_ASSERTION = 8192
 LONGEST_JTI = 256
 LATEST = 10**12  # seconds since 1970: beyond every honest date, below what a float cannot hold

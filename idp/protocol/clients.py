@@ -27,7 +27,9 @@ SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access", "a
 CACHE_SECONDS = 2.0
 AUDITED_FAILURES = 20
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
+_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 LONGEST_CLIENT_ID = 64
+LONGEST_SCOPE = 64
 MOST_UNKNOWN_CACHED = 10_000
 NO_PURPOSE = LocalText("", "")
 _COLUMNS = {"client_id", "name", "secret_hash", "auth_method", "version", "disabled"}
@@ -35,7 +37,11 @@ _COLUMNS = {"client_id", "name", "secret_hash", "auth_method", "version", "disab
 
 @dataclass(frozen=True)
 class Client:
-    """A registered portal. Names of policies follow OpenID Connect Dynamic Client Registration 2 where it has them."""
+    """A registered portal. Names of policies follow OpenID Connect Dynamic Client Registration 2 where it has them.
+
+    `machine_scopes` are what it may ask for itself, without a person (`client_credentials`); they mean something to the portals' own
+    interfaces alone. `may_introspect` makes it a protected resource that may ask about every token (RFC 7662).
+    """
 
     client_id: str
     name: LocalText
@@ -45,6 +51,8 @@ class Client:
     secret_hash: str | None = None
     post_logout_redirect_uris: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ("openid",)
+    machine_scopes: tuple[str, ...] = ()
+    may_introspect: bool = False
     grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
     pkce: Literal["required", "optional"] = "required"
     refresh_rotation: bool = True
@@ -233,10 +241,9 @@ def registration_problems(client: Client) -> list[str]:
     others = {"home_uri": client.home_uri, "jwks_uri": client.jwks_uri, "backchannel_logout_uri": client.backchannel_logout_uri}
     problems += [f"{name} {uri}: {why}" for name, uri in others.items() if uri is not None and (why := _uri_problem(uri))]
     problems += [f"scope {scope}: unknown" for scope in client.scopes if scope not in SCOPES]
-    if not client.redirect_uris:
-        problems.append("redirect_uri: at least one is needed")
-    if not client.sector:
-        problems.append("sector: the redirect URIs have several hosts, so name the sector")
+    if "authorization_code" in client.grant_types:
+        problems += _sign_in_problems(client)
+    problems += _machine_problems(client)
     if client.id_token_algorithm not in SIGNING_ALGORITHMS:
         problems.append(f"alg {client.id_token_algorithm}: one of {', '.join(SIGNING_ALGORITHMS)}")
     if client.is_public and client.pkce != "required":
@@ -244,6 +251,25 @@ def registration_problems(client: Client) -> list[str]:
     if client.auth_method == "private_key_jwt" and not (client.jwks or client.jwks_uri):
         problems.append("jwks: private_key_jwt needs the client's public keys")
     return problems
+
+
+def _sign_in_problems(client: Client) -> list[str]:
+    problems = [] if client.redirect_uris else ["redirect_uri: at least one is needed"]
+    return problems if client.sector else [*problems, "sector: the redirect URIs have several hosts, so name the sector"]
+
+
+def _machine_problems(client: Client) -> list[str]:
+    """Keep the scopes of machines and those of people apart, and both from whoever has no credentials (RFC 6749 4.4)."""
+    problems = [f"machine scope {scope}: is no scope of its own" for scope in client.machine_scopes if not _is_machine_scope(scope)]
+    if client.is_public and (client.machine_scopes or client.may_introspect or "client_credentials" in client.grant_types):
+        problems.append("a public client can neither ask for itself nor introspect: it has no credentials")
+    if bool(client.machine_scopes) != ("client_credentials" in client.grant_types):
+        problems.append("machine scope: goes with the grant client_credentials, and the grant with at least one")
+    return problems
+
+
+def _is_machine_scope(scope: str) -> bool:
+    return scope not in SCOPES and len(scope) <= LONGEST_SCOPE and _SCOPE.fullmatch(scope) is not None
 
 
 def _uri_problem(uri: str) -> str | None:

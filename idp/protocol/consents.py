@@ -1,5 +1,9 @@
 """What people agreed to, or were told, for each portal; remembered until the portal asks for more or its purpose changes."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -13,8 +17,32 @@ from idp.storage.tables import consents as table
 from idp.values import new_id
 
 
+@dataclass(frozen=True)
+class Consent:
+    """What a person agreed to, or was told, at one client."""
+
+    scopes: tuple[str, ...]
+    purpose_version: str
+    is_withdrawn: bool
+
+    def covers(self, client: Client, scopes: Iterable[str]) -> bool:
+        """Tell whether nothing has to be asked: not withdrawn, for today's purpose, and for no less than `scopes`."""
+        return not self.is_withdrawn and self.purpose_version == client.purpose_version and set(scopes) <= set(self.scopes)
+
+
+# What `consent_of` reads.
+CONSENT_COLUMNS = (table.c.scopes.label("consent_scopes"), table.c.purpose_version, table.c.withdrawn_at.label("consent_withdrawn_at"))
+
+
+def consent_of(row: Any) -> Consent | None:  # noqa: ANN401 - a row of either driver
+    """Give the consent of a row with `CONSENT_COLUMNS`, or None where an outer join found none."""
+    if row.purpose_version is None:
+        return None
+    return Consent(tuple(row.consent_scopes), row.purpose_version, row.consent_withdrawn_at is not None)
+
+
 class Consents:
-    """Records and looks up consent; where a portal rests on law (`legal_basis = notice`) the same row says that the person was told."""
+    """Records consent; where a portal rests on law (`legal_basis = notice`) the same row says that the person was told."""
 
     def __init__(self, *, database: Database, clock: Clock, audit: Audit, grants: Grants) -> None:
         """Keep consent in the database, with its audit row in the same transaction."""
@@ -23,32 +51,18 @@ class Consents:
         self._audit = audit
         self._grants = grants
 
-    def is_due(self, account_id: str, client: Client, scopes: tuple[str, ...]) -> bool:
-        """Tell whether the person has to be asked: never asked, asked for less, another purpose, or withdrawn."""
-        query = select(table).where(table.c.account_id == account_id, table.c.client_id == client.client_id)
-        with self._database.reading() as connection:
-            row = connection.execute(query).first()
-        if row is None or row.withdrawn_at is not None or row.purpose_version != client.purpose_version:
-            return True
-        return not set(scopes) <= set(row.scopes)
-
     def record(self, account_id: str, client: Client, scopes: tuple[str, ...]) -> None:
         """Remember that the person agreed to, or was told of, `scopes`; what was agreed to earlier for the same purpose stays."""
+        values = {"legal_basis": client.legal_basis, "purpose_version": client.purpose_version, "given_at": self._clock.now()}
         with self._database.transaction() as tx:
-            query = select(table).where(table.c.account_id == account_id, table.c.client_id == client.client_id)
-            row = tx.execute(query.with_for_update()).first()
-            is_same = row is not None and row.withdrawn_at is None and row.purpose_version == client.purpose_version
-            agreed = sorted({*scopes, *(row.scopes if row is not None and is_same else ())})
-            values = {
-                "legal_basis": client.legal_basis,
-                "scopes": agreed,
-                "purpose_version": client.purpose_version,
-                "given_at": self._clock.now(),
-                "withdrawn_at": None,
-            }
+            # Made first and locked then: of two pages answered at once neither may lose what the other agreed to.
             insert = postgresql_insert if tx.dialect.name == "postgresql" else sqlite_insert
-            statement = insert(table).values(id=new_id(), account_id=account_id, client_id=client.client_id, **values)
-            tx.execute(statement.on_conflict_do_update(index_elements=["account_id", "client_id"], set_=values))
+            blank = insert(table).values(id=new_id(), account_id=account_id, client_id=client.client_id, scopes=[], **values)
+            tx.execute(blank.on_conflict_do_nothing(index_elements=["account_id", "client_id"]))
+            row = (table.c.account_id == account_id, table.c.client_id == client.client_id)
+            known = consent_of(tx.execute(select(*CONSENT_COLUMNS).where(*row).with_for_update()).one())
+            kept = known.scopes if known and known.covers(client, ()) else ()
+            tx.execute(update(table).where(*row).values(**values, scopes=sorted({*scopes, *kept}), withdrawn_at=None))
             self._audit.consent_given(account_id, client.client_id, scopes=list(scopes), legal_basis=client.legal_basis, tx=tx)
 
     def withdraw(self, account_id: str, client_id: str) -> bool:

@@ -5,45 +5,23 @@
 A grant is revoked once and for good. Its identifier is known before it exists, so a replay can revoke what is not written yet.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import IntegrityError
 
 from idp.config import Config
 from idp.errors import InvalidGrant
 from idp.protocol.clients import Client
+from idp.protocol.grant_rows import Grant, GrantRows, LiveGrant
 from idp.safety.audit import Audit
 from idp.safety.sealed_store import SealedStore
 from idp.storage.db import Database
 from idp.storage.tables import grants, refresh_tokens, session_clients
-from idp.values import from_json, new_secret, secret_hash
+from idp.values import new_secret, secret_hash
 
-Prepared = TypeVar("Prepared")
 ENDED = "session_ended"
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What a portal was granted, and what its tokens say. `auth_time` is in whole seconds since 1970 (OpenID Connect Core 2)."""
-
-    id: str
-    account_id: str
-    client_id: str
-    session_id: str
-    sid: str
-    sub: str
-    scopes: tuple[str, ...]
-    claims_userinfo: tuple[str, ...]
-    claims_id_token: tuple[str, ...]
-    auth_time: int
-    amr: tuple[str, ...]
-    authentication_level: int
 
 
 class Grants:
@@ -54,39 +32,31 @@ class Grants:
         self._database = database
         self._store = store
         self._audit = audit
+        self._rows = GrantRows(database=database, audit=audit)
         self._code_lifetime = config.tokens.code_lifetime
         self._refresh_lifetime = config.tokens.refresh_token_lifetime
         self._session_lifetime = config.sessions.absolute_lifetime
         self._race_grace = config.tokens.refresh_race_grace
 
-    def open(self, grant: Grant, *, with_refresh_token: bool) -> str | None:
-        """Write the grant and give its first refresh token. Raises `InvalidGrant` when a replay or the end of the session came first."""
+    def open(self, grant: Grant, *, with_refresh_token: bool) -> tuple[LiveGrant, str | None]:
+        """Write the grant; gives it as it stands, with its first refresh token.
+
+        Raises `InvalidGrant` when a replay or the end of the session came first.
+        """
         refresh_token = new_secret() if with_refresh_token else None
-        try:
-            with self._database.transaction() as tx:
-                self._write(tx, grant, refresh_token)
-        except IntegrityError:
-            raise InvalidGrant(detail="revoked before it was written") from None
+        token_hash = secret_hash(refresh_token) if refresh_token else None
+        opened = self._rows.open(grant, token_hash=token_hash, lifetime=self._lifetime_of(grant))
+        if opened is None:
+            raise InvalidGrant(detail="revoked before it was written")
         # Asked after the grant is written: whoever ends the session either finds the grant or is found here.
         if self._store.get(ENDED, grant.session_id) is not None:
             self.revoke(grant.id, reason="session_ended", client_id=grant.client_id)
             raise InvalidGrant(detail="the session has ended")
-        return refresh_token
+        return opened, refresh_token
 
     def forbid(self, session_id: str) -> None:
         """Let no code of the session open a grant any more, for as long as a code can live."""
         self._store.put(ENDED, session_id, {}, 2 * self._code_lifetime)
-
-    def _write(self, tx: Connection, grant: Grant, refresh_token: str | None) -> None:
-        now = self._database.now(tx)
-        row = {"id": grant.id, "account_id": grant.account_id, "client_id": grant.client_id, "session_id": grant.session_id}
-        tx.execute(insert(grants).values(**row, details=_details(grant), created_at=now))
-        if refresh_token:
-            self._add_refresh_token(tx, grant.id, refresh_token, now, now + self._lifetime_of(grant))
-        upsert = postgresql_insert if tx.dialect.name == "postgresql" else sqlite_insert
-        session_row = {"session_id": grant.session_id, "account_id": grant.account_id, "client_id": grant.client_id, "sub": grant.sub}
-        tx.execute(upsert(session_clients).values(sid=grant.sid, **session_row, created_at=now).on_conflict_do_nothing())
-        self._audit.grant_issued(grant.account_id, grant.client_id, grant_id=grant.id, tx=tx)
 
     def _lifetime_of(self, grant: Grant) -> timedelta:
         """Let only what the person allowed to act while they are away outlive the longest session (OpenID Connect Core 11)."""
@@ -98,51 +68,31 @@ class Grants:
             over = select(refresh_tokens.c.token_hash).where(refresh_tokens.c.expires_at < self._database.now(tx)).limit(most)
             return tx.execute(delete(refresh_tokens).where(refresh_tokens.c.token_hash.in_(over))).rowcount
 
-    def refresh(self, refresh_token: str, client: Client, *, prepare: Callable[[Connection, Grant], Prepared]) -> tuple[Prepared, str]:
-        """Take the refresh token, once where the client rotates; raises `InvalidGrant`. Reuse revokes the family (RFC 9700 4.14.2).
+    def refresh(self, refresh_token: str, client: Client) -> tuple[LiveGrant, str]:
+        """Take the refresh token, once where the client rotates; gives its grant and the next refresh token.
 
-        Gives what `prepare` made of the grant, and the next refresh token. When `prepare` fails the token is not spent, so that a portal
-        may try again after an outage; it shares the transaction, since a second connection could wait for this one for ever.
+        Raises `InvalidGrant`. Reuse revokes the family (RFC 9700 4.14.2).
         """
         token_hash = secret_hash(refresh_token)
         if not client.refresh_rotation:
-            with self._database.reading() as connection:
-                return prepare(connection, self._get_unrotated(connection, token_hash, client)), refresh_token
-        with self._database.transaction() as tx:
-            taken = self._take(tx, token_hash, client)
-            if taken is not None:
-                grant, expires_at = taken
-                prepared = prepare(tx, grant)
-                successor = new_secret()
-                self._add_refresh_token(tx, grant.id, successor, self._database.now(tx), expires_at)
-                self._audit.grant_refreshed(grant.account_id, grant.client_id, grant_id=grant.id, tx=tx)
-                return prepared, successor
-        self._answer_reuse(token_hash, client)
-        raise InvalidGrant
-
-    def _take(self, tx: Connection, token_hash: str, client: Client) -> tuple[Grant, datetime] | None:
-        """Mark the token used, in one statement that only one of many can win."""
-        live = select(grants.c.id).where(grants.c.client_id == client.client_id, grants.c.revoked_at.is_(None))
-        statement = (
-            update(refresh_tokens)
-            .where(refresh_tokens.c.token_hash == token_hash, refresh_tokens.c.used_at.is_(None), refresh_tokens.c.grant_id.in_(live))
-            .where(refresh_tokens.c.expires_at > self._database.now(tx))
-            .values(used_at=self._database.now(tx))
-            .returning(refresh_tokens.c.grant_id, refresh_tokens.c.expires_at)
-        )
-        row = tx.execute(statement).first()
-        if row is None:
-            return None
-        grant = _read(tx, row.grant_id)
-        return (grant, row.expires_at) if grant else None
-
-    def _get_unrotated(self, connection: Connection, token_hash: str, client: Client) -> Grant:
-        query = select(refresh_tokens.c.grant_id, refresh_tokens.c.expires_at).where(refresh_tokens.c.token_hash == token_hash)
-        row = connection.execute(query).first()
-        grant = _read(connection, row.grant_id) if row and row.expires_at > self._database.now(connection) else None
-        if grant is None or grant.client_id != client.client_id:
+            return self._peek(token_hash, client), refresh_token
+        successor = new_secret()
+        taken = self._rows.take(token_hash, client_id=client.client_id, successor_hash=secret_hash(successor))
+        if taken is None:
+            self._answer_reuse(token_hash, client)
             raise InvalidGrant
-        return grant
+        return taken, successor
+
+    def granted_scopes(self, refresh_token: str, client: Client) -> tuple[str, ...]:
+        """Give the scopes behind a refresh token that could be taken now; raises `InvalidGrant`."""
+        return self._peek(secret_hash(refresh_token), client).grant.scopes
+
+    def _peek(self, token_hash: str, client: Client) -> LiveGrant:
+        found = self._rows.find_by_refresh_token(token_hash, client.client_id)
+        if found is None:
+            self._answer_reuse(token_hash, client)
+            raise InvalidGrant
+        return found
 
     def _answer_reuse(self, token_hash: str, client: Client) -> None:
         """Tell a race from theft by the database's clock, and revoke the family of a stolen token."""
@@ -158,10 +108,9 @@ class Grants:
             self._revoke(tx, row.grant_id, "refresh_token_reused")
             self._audit.refresh_token_reused(row.account_id, client.client_id, grant_id=row.grant_id, tx=tx)
 
-    def find_live(self, grant_id: str) -> Grant | None:
+    def find_live(self, grant_id: str) -> LiveGrant | None:
         """Give the grant unless it is unknown or revoked."""
-        with self._database.reading() as connection:
-            return _read(connection, grant_id)
+        return self._rows.find_live(grant_id)
 
     def revoke(self, grant_id: str, *, reason: str, client_id: str) -> None:
         """Revoke the grant, also one that is not written yet: the row then waits to refuse it."""
@@ -194,19 +143,3 @@ class Grants:
             index_elements=["id"], set_={"revoked_at": now, "revoked_reason": reason}, where=grants.c.revoked_at.is_(None)
         )
         tx.execute(statement)
-
-    @staticmethod
-    def _add_refresh_token(tx: Connection, grant_id: str, refresh_token: str, now: datetime, expires_at: datetime) -> None:
-        row = {"token_hash": secret_hash(refresh_token), "grant_id": grant_id, "created_at": now, "expires_at": expires_at}
-        tx.execute(insert(refresh_tokens).values(**row))
-
-
-def _read(connection: Connection, grant_id: str) -> Grant | None:
-    row = connection.execute(select(grants).where(grants.c.id == grant_id, grants.c.revoked_at.is_(None))).first()
-    if row is None:
-        return None
-    return Grant(id=row.id, account_id=row.account_id, client_id=row.client_id, session_id=row.session_id, **from_json(row.details))
-
-
-def _details(grant: Grant) -> dict[str, Any]:
-    return {key: value for key, value in asdict(grant).items() if key not in {"id", "account_id", "client_id", "session_id"}}

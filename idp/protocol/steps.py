@@ -36,11 +36,13 @@ class Step:
 class Situation:
     """The facts of the moment: who is signed in, how well proven, what the client demands, what was agreed to.
 
+    `sub` is the name under which the client knows the person, None before they have met.
     `required_*` is hard (the client's minimum, an essential `acr`); `wanted_level` is the lowest of the voluntary `acr_values`.
     """
 
     now: datetime
     session: Session | None = None
+    sub: str | None = None
     proofing: int = 0
     authentication: int = 0
     required_level: int = 1

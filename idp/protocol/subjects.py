@@ -22,12 +22,12 @@ class Subjects:
 
     def get(self, account_id: str, client: Client) -> str:
         """Give the `sub`, making it at the first meeting."""
-        sector = PUBLIC_SECTOR if client.subject_type == "public" else client.sector
+        sector = sector_of(client)
         return self._find(account_id, sector) or self._make(account_id, sector)
 
     def account_of(self, sub: str, client: Client) -> str | None:
         """Give the account that the client knows as `sub`, or None."""
-        sector = PUBLIC_SECTOR if client.subject_type == "public" else client.sector
+        sector = sector_of(client)
         with self._database.reading() as connection:
             query = select(table.c.account_id).where(table.c.sub == sub, table.c.sector == sector)
             return connection.execute(query).scalar()
@@ -47,3 +47,8 @@ class Subjects:
         if sub is None:
             raise LookupError("subject vanished")
         return sub
+
+
+def sector_of(client: Client) -> str:
+    """Give the sector in which the client knows people; one for all clients with public subjects."""
+    return PUBLIC_SECTOR if client.subject_type == "public" else client.sector

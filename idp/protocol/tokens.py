@@ -1,42 +1,37 @@
-"""Tokens: minted for a redeemed code or a refresh, opaque to portals except for the signed ID token."""
+"""Tokens: minted for a redeemed code, a refresh or a client of its own, and what a portal may learn by them."""
 
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import bindparam, select
 
-from idp.clock import Clock
 from idp.config import Config
 from idp.errors import InvalidGrant, InvalidScope
 from idp.identity import assurance
-from idp.identity.accounts import Accounts, Standing
+from idp.identity.accounts import ACCOUNT_COLUMNS, STANDING_COLUMNS, WITH_DATA, Accounts, Standing, standing_of
 from idp.protocol import claims
+from idp.protocol.access_tokens import AccessToken, AccessTokens
 from idp.protocol.authorization_codes import CodeRecord
 from idp.protocol.clients import Client
-from idp.protocol.grants import Grant, Grants
+from idp.protocol.grant_rows import GRANT_COLUMNS, Grant, LiveGrant, read_grant
+from idp.protocol.grants import Grants
 from idp.protocol.signing_keys import SigningKeys
-from idp.safety.sealed_store import SealedStore
-from idp.values import from_json, new_secret
+from idp.safety.audit import Audit
+from idp.storage.db import Database
+from idp.storage.statements import Statement, database_now
+from idp.storage.tables import accounts as accounts_table
+from idp.storage.tables import grants as grants_table
 
-KIND = "access_token"
-LONGEST_TOKEN = 128
-
-
-@dataclass(frozen=True)
-class AccessToken:
-    """What an opaque access token stands for."""
-
-    grant_id: str
-    account_id: str
-    client_id: str
-    sub: str
-    scopes: tuple[str, ...]
-    claims_userinfo: tuple[str, ...]
-    authentication_level: int
+_PERSON_BEHIND = Statement(
+    select(*GRANT_COLUMNS, *ACCOUNT_COLUMNS, *STANDING_COLUMNS, database_now().label("now"))
+    .select_from(WITH_DATA.join(grants_table, grants_table.c.account_id == accounts_table.c.id))
+    .where(grants_table.c.id == bindparam("grant_id"), grants_table.c.revoked_at.is_(None))
+)
+_NOW = Statement(select(database_now().label("now")))
 
 
 @dataclass(frozen=True)
@@ -45,41 +40,18 @@ class TokenResponse:
 
     access_token: str
     expires_in: int
-    id_token: str
     scope: str
-    refresh_token: str | None
+    id_token: str | None = None
+    refresh_token: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Give the JSON object."""
-        body = {key: value for key, value in asdict(self).items() if value is not None}
+        body = {key: value for key, value in vars(self).items() if value is not None}
         return {"token_type": "Bearer", **body}
 
     def __repr__(self) -> str:
         """Hide the tokens."""
         return "TokenResponse(...)"
-
-
-@dataclass(frozen=True)
-class Minted:
-    """What an answer is made of: the grant, today's level, and an access token that is stored and nobody knows yet."""
-
-    grant: Grant
-    acr: str
-    access_token: str
-    nonce: str | None = None
-
-    def __repr__(self) -> str:
-        """Hide the token."""
-        return f"Minted({self.grant.id})"
-
-
-class LevelFell(InvalidGrant):
-    """The account behind a grant is locked, or no longer reaches what the client demands."""
-
-    def __init__(self, grant_id: str, detail: str) -> None:
-        """Name the grant, which ends."""
-        super().__init__(detail=detail)
-        self.grant_id = grant_id
 
 
 class Tokens:
@@ -89,110 +61,144 @@ class Tokens:
         self,
         *,
         config: Config,
-        store: SealedStore,
-        clock: Clock,
+        database: Database,
         accounts: Accounts,
         grants: Grants,
+        access_tokens: AccessTokens,
         signing_keys: SigningKeys,
+        audit: Audit,
     ) -> None:
         """Take the lifetimes and the level table from `config`."""
-        self._store = store
-        self._clock = clock
         self._issuer = config.issuer
         self._settings = config.tokens
         self._assurance = config.assurance
+        self._database = database
         self._accounts = accounts
         self._grants = grants
+        self._access_tokens = access_tokens
         self._signing_keys = signing_keys
+        self._audit = audit
 
     def mint(self, record: CodeRecord, client: Client) -> TokenResponse:
         """Open the grant of a redeemed code and give its tokens; raises `InvalidGrant` when it was revoked meanwhile."""
-        acr = self._acr_today(record.grant, client, self._accounts.standing(record.grant.account_id))
-        refresh_token = self._grants.open(record.grant, with_refresh_token="refresh_token" in client.grant_types)
-        minted = Minted(record.grant, acr, self._store_access_token(record.grant), record.nonce)
-        return self._respond(minted, client, refresh_token)
+        opened, refresh_token = self._grants.open(record.grant, with_refresh_token="refresh_token" in client.grant_types)
+        return self._respond(opened, client, refresh_token, nonce=record.nonce)
 
     def refresh(self, refresh_token: str, client: Client, scope: str | None) -> TokenResponse:
         """Give new tokens for a refresh token (RFC 6749 6). The level is computed anew; below the client's minimum the family ends."""
+        scopes = None
+        if scope is not None:  # a wish for too much is refused before the token is spent
+            scopes = _narrowed(self._grants.granted_scopes(refresh_token, client), scope)
+        taken, successor = self._grants.refresh(refresh_token, client)
+        return self._respond(taken, client, successor, scopes=scopes)
 
-        def prepare(tx: Connection, grant: Grant) -> Minted:
-            acr = self._acr_today(grant, client, self._accounts.standing(grant.account_id, tx=tx))
-            narrowed = _narrowed(grant, scope)
-            return Minted(narrowed, acr, self._store_access_token(narrowed))
+    def for_client(self, client: Client, scope: str | None) -> TokenResponse:
+        """Give a client an access token of its own (RFC 6749 4.4): no person, no ID token, no refresh token. Raises `InvalidScope`."""
+        scopes = client.machine_scopes if scope is None else _narrowed(client.machine_scopes, scope)
+        now = self._audit.client_token_issued(client.client_id, scopes=scopes)
+        token = self._access_tokens.make(self._said(now, client_id=client.client_id, scopes=scopes))
+        return TokenResponse(token, self._lifetime, " ".join(scopes))
 
-        try:
-            minted, successor = self._grants.refresh(refresh_token, client, prepare=prepare)
-        except LevelFell as error:
-            self._grants.revoke(error.grant_id, reason="level_fell", client_id=client.client_id)
-            raise
-        return self._respond(minted, client, successor)
+    def userinfo_claims(self, value: str) -> tuple[str, dict[str, Any]] | None:
+        """Give the client of an access token and the UserInfo claims (OpenID Connect Core 5.3.2).
 
-    def find_access_token(self, token: str) -> AccessToken | None:
-        """Give what a live access token stands for, or None. Its grant may be revoked: `userinfo_claims` asks."""
-        value = self._store.get(KIND, token) if len(token) <= LONGEST_TOKEN else None
-        return AccessToken(**from_json(value)) if value is not None else None
-
-    def userinfo_claims(self, token: AccessToken) -> dict[str, Any] | None:
-        """Give the UserInfo claims (OpenID Connect Core 5.3.2), or None when the grant or the account has ended."""
-        grant = self._grants.find_live(token.grant_id)
-        account = self._accounts.find(token.account_id)
-        standing = self._accounts.standing(token.account_id)
-        if grant is None or account is None or standing is None or not standing.admits(_instant(grant.auth_time)):
+        None when the token is not ours, has expired, is of no person, or its grant or account has ended.
+        """
+        token = self._access_tokens.find(value)
+        if token is None or token.grant_id is None:
             return None
-        proofing = assurance.proofing_level(standing.evidence, self._assurance.proofing_levels, self._clock.now())
-        levels = (proofing, token.authentication_level)
-        return {"sub": token.sub, **claims.for_client(account, scopes=token.scopes, named=token.claims_userinfo, levels=levels)}
+        rows = self._database.run(_PERSON_BEHIND, grant_id=token.grant_id)
+        standing = standing_of(rows)
+        if standing is None or not token.is_live(now := self._database.instant(rows[0].now)):
+            return None
+        grant = _narrowed_by(read_grant(rows[0]), token)
+        if not standing.admits(grant.generation) or "openid" not in grant.scopes:
+            return None
+        levels = (self._proofing(standing, now), grant.authentication_level)
+        account = self._accounts.read(rows[0])
+        known = claims.for_client(account, scopes=grant.scopes, named=grant.claims_userinfo, levels=levels)
+        return grant.client_id, {"sub": grant.sub, **known}
 
-    def _acr_today(self, grant: Grant, client: Client, standing: Standing | None) -> str:
-        """Compute the level from today's evidence; raises `LevelFell` for an account that is locked, or below the client's minimum."""
-        if standing is None or not standing.admits(_instant(grant.auth_time)):
-            raise LevelFell(grant.id, "account locked or gone, or its sessions were ended")
-        proofing = assurance.proofing_level(standing.evidence, self._assurance.proofing_levels, self._clock.now())
-        if min(proofing, grant.authentication_level) < client.minimum_level or proofing < client.minimum_proofing:
-            raise LevelFell(grant.id, "level below the client's minimum")
-        return assurance.acr(self._assurance.acr_prefix, proofing, grant.authentication_level)
+    def find_live(self, value: str) -> tuple[AccessToken, LiveGrant | None] | None:
+        """Give what a live access token says, with its grant where it has one; None when it, its grant or its account has ended."""
+        token = self._access_tokens.find(value)
+        if token is None:
+            return None
+        if token.grant_id is None:
+            return (token, None) if token.is_live(self._database.instant(self._database.run(_NOW)[0].now)) else None
+        live = self._grants.find_live(token.grant_id)
+        if live is None or not token.is_live(live.now) or not live.standing.admits(live.grant.generation):
+            return None
+        return token, replace(live, grant=_narrowed_by(live.grant, token))
 
-    def _store_access_token(self, grant: Grant) -> str:
-        access_token = new_secret()
-        stands_for = AccessToken(
-            grant_id=grant.id,
-            account_id=grant.account_id,
-            client_id=grant.client_id,
-            sub=grant.sub,
-            scopes=grant.scopes,
-            claims_userinfo=grant.claims_userinfo,
-            authentication_level=grant.authentication_level,
-        )
-        self._store.put(KIND, access_token, asdict(stands_for), self._settings.access_token_lifetime)
-        return access_token
+    def acr_today(self, live: LiveGrant) -> str:
+        """Give the level that the grant's tokens have today."""
+        return assurance.acr(self._assurance.acr_prefix, self._proofing(live.standing, live.now), live.grant.authentication_level)
 
-    def _respond(self, minted: Minted, client: Client, refresh_token: str | None) -> TokenResponse:
+    def _proofing(self, standing: Standing, now: datetime) -> int:
+        return assurance.proofing_level(standing.evidence, self._assurance.proofing_levels, now)
+
+    def _check_level(self, live: LiveGrant, client: Client) -> None:
+        """Hold the grant to today's evidence: a locked account, or a level below the client's minimum, ends it. Raises `InvalidGrant`."""
+        proofing = self._proofing(live.standing, live.now)
+        if not live.standing.admits(live.grant.generation):
+            detail = "account locked or gone, or its sessions were ended"
+        elif min(proofing, live.grant.authentication_level) < client.minimum_level or proofing < client.minimum_proofing:
+            detail = "level below the client's minimum"
+        else:
+            return
+        self._grants.revoke(live.grant.id, reason="level_fell", client_id=client.client_id)
+        raise InvalidGrant(detail=detail)
+
+    def _respond(
+        self,
+        live: LiveGrant,
+        client: Client,
+        refresh_token: str | None,
+        *,
+        nonce: str | None = None,
+        scopes: tuple[str, ...] | None = None,
+    ) -> TokenResponse:
+        """Make the tokens of a grant that stands; nothing is stored any more, so nothing can be half given."""
+        self._check_level(live, client)
+        access_token = self._access_tokens.make(self._said(live.now, grant_id=live.grant.id, scopes=scopes))
+        granted = scopes or live.grant.scopes
         return TokenResponse(
-            access_token=minted.access_token,
-            expires_in=int(self._settings.access_token_lifetime.total_seconds()),
-            id_token=self._id_token(minted, client),
-            scope=" ".join(minted.grant.scopes),
+            access_token=access_token,
+            expires_in=self._lifetime,
+            scope=" ".join(granted),
+            id_token=self._id_token(live, client, access_token, nonce) if "openid" in granted else None,
             refresh_token=refresh_token,
         )
 
-    def _id_token(self, minted: Minted, client: Client) -> str:
+    @property
+    def _lifetime(self) -> int:
+        return int(self._settings.access_token_lifetime.total_seconds())
+
+    def _said(
+        self, now: datetime, *, grant_id: str | None = None, client_id: str | None = None, scopes: tuple[str, ...] | None
+    ) -> AccessToken:
+        issued_at = _seconds(now)
+        return AccessToken(grant_id, client_id, scopes, issued_at, issued_at + self._lifetime)
+
+    def _id_token(self, live: LiveGrant, client: Client, access_token: str, nonce: str | None) -> str:
         """Sign the ID token (OpenID Connect Core 2), kept minimal: personal claims go by UserInfo unless asked for here by name."""
-        grant, now = minted.grant, self._clock.now()
+        grant = live.grant
         token: dict[str, Any] = {
             "iss": self._issuer,
             "sub": grant.sub,
             "aud": client.client_id,
-            "exp": _seconds(now + self._settings.id_token_lifetime),
-            "iat": _seconds(now),
+            "exp": _seconds(live.now + self._settings.id_token_lifetime),
+            "iat": _seconds(live.now),
             "auth_time": grant.auth_time,
-            "acr": minted.acr,
+            "acr": self.acr_today(live),
             "amr": list(grant.amr),
             "sid": grant.sid,
-            "at_hash": _at_hash(minted.access_token),
+            "at_hash": _at_hash(access_token),
             **self._named_claims(grant),
         }
-        if minted.nonce is not None:
-            token["nonce"] = minted.nonce
+        if nonce is not None:
+            token["nonce"] = nonce
         return self._signing_keys.sign(token, algorithm=client.id_token_algorithm)
 
     def _named_claims(self, grant: Grant) -> Mapping[str, Any]:
@@ -204,24 +210,26 @@ class Tokens:
         return claims.for_client(account, scopes=(), named=named, levels=levels) if account else {}
 
 
-def _narrowed(grant: Grant, scope: str | None) -> Grant:
-    """Give the grant with the scope that a refresh asks for: never more than was granted (RFC 6749 6)."""
-    if scope is None:
-        return grant
+def _narrowed(granted: tuple[str, ...], scope: str) -> tuple[str, ...]:
+    """Give the scopes that a request names, in its order: never more than `granted` (RFC 6749 6)."""
     wanted = tuple(dict.fromkeys(scope.split(" ")))
-    if not set(wanted) <= set(grant.scopes) or "openid" not in wanted:
+    if not set(wanted) <= set(granted):
         raise InvalidScope("the scope exceeds what was granted")
-    return replace(grant, scopes=wanted)
+    return wanted
+
+
+def _narrowed_by(grant: Grant, token: AccessToken) -> Grant:
+    """Give the grant as far as the token may use it; with fewer scopes, claims asked for by name are kept to those of them."""
+    if token.scopes is None:
+        return grant
+    named = tuple(name for name in grant.claims_userinfo if claims.SCOPE_OF_CLAIM.get(name) in token.scopes)
+    return replace(grant, scopes=token.scopes, claims_userinfo=named)
 
 
 def _at_hash(access_token: str) -> str:
     """Give the left half of the token's SHA-256, as both served algorithms end in 256 (OpenID Connect Core 3.1.3.6)."""
     digest = hashlib.sha256(access_token.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
-
-
-def _instant(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _seconds(instant: datetime) -> int:

@@ -1,36 +1,22 @@
 """The audit trail: one method per security event, written in the transaction of what it tells, and never changed again."""
 
-from collections.abc import Sequence
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import JSON, Connection, Insert, RowMapping, String, bindparam, cast, insert, select
 
 from idp.clock import Clock
+from idp.safety.caller import CALLER
 from idp.safety.encryption import Encryption, SealBroken
 from idp.storage.db import Database
+from idp.storage.statements import Statement, database_now
 from idp.storage.tables import audit_events
-from idp.values import new_id
+from idp.storage.tables.metadata import Instant
+from idp.values import as_json, new_id
 
 Fact = str | int | bool | Sequence[str] | None
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who acts (`person`, `portal`, `operator:NAME` or `system`), from which address, in which request."""
-
-    actor: str
-    address: str
-    request_id: str
-
-    def __repr__(self) -> str:
-        """Hide the address, which is a personal datum."""
-        return f"Caller(actor={self.actor!r}, request_id={self.request_id!r})"
-
-
-CALLER: ContextVar[Caller] = ContextVar("CALLER", default=Caller("system", "", ""))  # noqa: B039 - Caller is frozen
 
 
 @dataclass(frozen=True)
@@ -146,6 +132,10 @@ class Audit:
         """Record that a grant ended, with every token of it."""
         self._record("grant_revoked", tx, account_id=account_id, client_id=client_id, grant_id=grant_id, reason=reason)
 
+    def client_token_issued(self, client_id: str, *, scopes: Sequence[str]) -> datetime:
+        """Record that a client was given an access token of its own; gives the database's time, at which it was."""
+        return self._record_alone("client_token_issued", None, client_id, {"scopes": list(scopes)})
+
     def code_replayed(self, client_id: str, *, grant_id: str, tx: Connection | None = None) -> None:
         """Record that a code came a second time (RFC 6749 4.1.2)."""
         self._record("code_replayed", tx, client_id=client_id, grant_id=grant_id)
@@ -190,23 +180,36 @@ class Audit:
         self, event: str, tx: Connection | None, *, account_id: str | None = None, client_id: str | None = None, **facts: Fact
     ) -> None:
         if tx is None:
-            with self._database.transaction() as own:
-                self._record(event, own, account_id=account_id, client_id=client_id, **facts)
+            self._record_alone(event, account_id, client_id, facts)
             return
+        own_values = {**self._own_values(), "facts": _told(facts)}
+        tx.execute(insert(audit_events).values(**own_values, at=self._clock.now(), event=event, account_id=account_id, client_id=client_id))
+
+    def _record_alone(self, event: str, account_id: str | None, client_id: str | None, facts: Mapping[str, Fact]) -> datetime:
+        """Write an event that no transaction of a domain verb carries; gives the database's time."""
+        if self._database.is_postgresql:
+            values = self.driver_values(event, facts=facts)
+            rows = self._database.run(_RECORD, account_id=account_id, client_id=client_id, at=self._clock.now(), **values)
+            return self._database.instant(rows[0].now)
+        with self._database.transaction() as tx:
+            self._record(event, tx, account_id=account_id, client_id=client_id, **facts)
+            return self._database.now(tx)
+
+    def driver_values(self, event: str, *, facts: Mapping[str, Fact] | None = None) -> dict[str, str | None]:
+        """Give what a statement of the hot path writes of one of the events above beside ids and time; `facts` as JSON text."""
+        values = self._own_values()
+        values["event_id"] = values.pop("id")
+        return {**values, "event": event, **({} if facts is None else {"facts": as_json(_told(facts))})}
+
+    def _own_values(self) -> dict[str, str | None]:
+        """Give the row's id and who calls."""
         caller, event_id = CALLER.get(), new_id()
-        tx.execute(
-            insert(audit_events).values(
-                id=event_id,
-                at=self._clock.now(),
-                event=event,
-                account_id=account_id,
-                client_id=client_id,
-                actor=caller.actor,
-                address_sealed=self._encryption.seal(caller.address, _context(event_id)) if caller.address else None,
-                request_id=caller.request_id or None,
-                facts={name: fact for name, fact in facts.items() if fact is not None},
-            )
-        )
+        return {
+            "id": event_id,
+            "actor": caller.actor,
+            "address_sealed": self._encryption.seal(caller.address, _context(event_id)) if caller.address else None,
+            "request_id": caller.request_id or None,
+        }
 
     def _read(self, row: RowMapping) -> AuditEvent:
         return AuditEvent(
@@ -229,6 +232,27 @@ class Audit:
             return self._encryption.unseal(sealed, _context(event_id))
         except SealBroken:
             return ""
+
+
+def inserted(account_id: Any, client_id: Any, at: Any, facts: Any) -> Insert:  # noqa: ANN401 - parts of a statement
+    """Give the row of an event for a statement of the hot path; `Audit.driver_values` fills the rest."""
+    own = {"id": "event_id", "event": "event", "actor": "actor", "address_sealed": "address_sealed", "request_id": "request_id"}
+    columns = [*own, "account_id", "client_id", "at", "facts"]
+    values = [bindparam(name, type_=String) for name in own.values()]
+    return insert(audit_events).from_select(columns, select(*values, account_id, client_id, at, facts))
+
+
+_ALONE = inserted(
+    bindparam("account_id", type_=String),
+    bindparam("client_id", type_=String),
+    cast(bindparam("at"), Instant),
+    bindparam("facts", type_=JSON),
+)
+_RECORD = Statement(select(database_now().label("now")).add_cte(_ALONE.cte("alone")))
+
+
+def _told(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def _context(event_id: str) -> str:

@@ -9,6 +9,7 @@ import structlog
 
 from idp.safety.encryption import Encryption, SealBroken
 from idp.storage.short_lived import ShortLived
+from idp.values import as_json
 
 _log = structlog.get_logger("senid.store")
 
@@ -81,8 +82,7 @@ class SealedStore:
         self._short_lived.drop(self._name(kind, identifier))
 
     def _seal(self, name: str, value: dict[str, Any]) -> bytes:
-        text = json.dumps(value, separators=(",", ":"))  # ASCII alone: a lone surrogate from outside cannot break it
-        return self._encryption.seal_bytes(text.encode(), name)
+        return self._encryption.seal_bytes(as_json(value).encode(), name)
 
     def _unseal(self, name: str, raw: bytes | None) -> dict[str, Any] | None:
         if raw is None:

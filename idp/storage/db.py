@@ -1,22 +1,24 @@
 """The database of lasting state: connections to SQLite or PostgreSQL, and the transactions of domain verbs."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, select
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.errors import ConfigError, StoreUnavailable
 from idp.storage import sqlite_files
+from idp.storage.statements import BoundedConnection, DirectConnections, Statement, database_now
 
 SQLITE_BUSY_WAIT = timedelta(seconds=5)
 POOL_WAIT_SECONDS = 5
+LEAST_CONNECTIONS = 1
 _POSTGRESQL_CONNECT = {
     "connect_timeout": 3,
     "application_name": "senid",
@@ -36,6 +38,12 @@ class Database:
         self.engine = engine
         self.offset = timedelta(0)
         self._readers = _reading_side(engine)
+        self._direct = DirectConnections(engine, most=_pool_size(engine), wait_seconds=POOL_WAIT_SECONDS) if self.is_postgresql else None
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Tell whether one statement may write several tables, which SQLite has no words for."""
+        return self.engine.dialect.name == "postgresql"
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -49,13 +57,24 @@ class Database:
         with _trouble_named(), self._readers.connect() as connection:
             yield connection
 
+    def run(self, statement: Statement, **values: object) -> Sequence[Any]:
+        """Run one statement, committed by itself, and give its rows; on SQLite only one that reads. Raises `StoreUnavailable`."""
+        if self._direct is not None:
+            try:
+                return self._direct.run(statement, values)
+            except SQLAlchemyError:  # from opening a connection
+                with _trouble_named():
+                    raise
+        with self.reading() as connection:
+            return connection.execute(statement.executable, values).all()
+
     def now(self, tx: Connection) -> datetime:
         """Give the database's own time in UTC, on which all nodes agree."""
-        if tx.dialect.name == "sqlite":
-            text: str = tx.execute(select(func.strftime("%Y-%m-%d %H:%M:%f", "now"))).scalar_one()
-            return datetime.fromisoformat(text).replace(tzinfo=UTC) + self.offset
-        instant: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
-        return instant.astimezone(UTC) + self.offset
+        return self.instant(tx.execute(select(database_now())).scalar_one())
+
+    def instant(self, told: datetime) -> datetime:
+        """Give the instant that a statement's `database_now()` told, in UTC."""
+        return told.astimezone(UTC) + self.offset
 
     def is_up(self) -> bool:
         """Tell whether the database answers."""
@@ -68,7 +87,13 @@ class Database:
 
     def close(self) -> None:
         """Close the idle connections."""
+        if self._direct is not None:
+            self._direct.close()
         self.engine.dispose()
+
+
+def _pool_size(engine: Engine) -> int:
+    return engine.pool.size() if isinstance(engine.pool, QueuePool) else LEAST_CONNECTIONS
 
 
 def open_database(url: str, *, pool_size: int = 8) -> Database:
@@ -97,7 +122,12 @@ def engine_options(url: str, *, pool_size: int) -> dict[str, Any]:
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Make each SQLite connection of `engine` tuned, and each of its transactions begin with the write lock unless it only reads."""
+    """Make connections to PostgreSQL give up on a server that has frozen, and SQLite's tuned.
+
+    A transaction on SQLite begins with the write lock unless it only reads.
+    """
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "do_connect", _connect_with_a_deadline)
     if engine.dialect.name != "sqlite":
         return
     path = engine.url.database
@@ -118,6 +148,10 @@ def prepare_engine(engine: Engine) -> None:
         # Straight to the driver: this stands before each statement of the hot path, and SQLAlchemy's own way costs as much as a SELECT.
         cursor = connection.connection.cursor()
         cursor.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _connect_with_a_deadline(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> BoundedConnection:
+    return BoundedConnection.connect(*arguments, **options)
 
 
 def _reading_side(engine: Engine) -> Engine:

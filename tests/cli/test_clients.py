@@ -101,6 +101,8 @@ def test_every_option_is_kept(operated: Services, jwks: Path) -> None:
         "post_logout_redirect_uris": ["https://dichvucong.example/out", "https://dichvucong.example/bye"],
         "scopes": ["openid", "id_number", "assurance"],
         "grant_types": ["authorization_code", "refresh_token"],
+        "machine_scopes": [],
+        "may_introspect": False,
         "pkce": "optional",
         "refresh_rotation": False,
         "minimum_level": 2,
@@ -243,7 +245,6 @@ def test_a_bad_file_of_keys_is_refused(operated: Services, tmp_path: Path, conte
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["add", "--name", "x"],
         ["add", "--redirect-uri", REDIRECT_URI],
         ["add", *NEEDED, "--auth-method", "client_secret_jwt"],
         ["add", *NEEDED, "--pkce", "never"],
@@ -317,3 +318,41 @@ def test_a_disabled_portal_is_refused_and_still_shown(operated_everywhere: Servi
 def test_an_unknown_portal_is_told_in_words(operated: Services, command: str, client_id: str) -> None:
     assert run_idp("clients", command, client_id).problems == ["unknown client"]
     assert operated.clients.all() == []
+
+
+def test_an_interface_and_a_machine_are_registered_without_an_address_for_people(operated: Services) -> None:
+    machine = _added("--machine-scope", "records.read", "--machine-scope", "records.write")
+    interface = _added("--introspect")
+    both = add("--machine-scope", "records.read")
+    assert [(one["grant_types"], one["machine_scopes"], one["may_introspect"]) for one in map(shown, _ids(machine, interface, both))] == [
+        (["client_credentials"], ["records.read", "records.write"], False),
+        ([], [], True),
+        (["authorization_code", "refresh_token", "client_credentials"], ["records.read"], False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        (["--name", "x"], "redirect_uri: at least one is needed"),
+        ([*NEEDED, "--public", "--machine-scope", "records.read"], "a public client can neither ask for itself nor introspect"),
+        ([*NEEDED, "--public", "--introspect"], "a public client can neither ask for itself nor introspect"),
+        ([*NEEDED, "--machine-scope", "profile"], "machine scope profile: is no scope of its own"),
+        ([*NEEDED, "--machine-scope", 'a"b'], 'machine scope a"b: is no scope of its own'),
+        ([*NEEDED, "--machine-scope", "x" * 65], "machine scope"),
+    ],
+)
+def test_rights_that_do_not_go_together_are_refused(operated: Services, options: list[str], reason: str) -> None:
+    problems = run_idp("clients", "add", *options).problems
+    assert any(problem.startswith(reason) for problem in problems), problems
+    assert operated.clients.all() == []
+
+
+def _added(*options: str) -> dict[str, str]:
+    outcome = run_idp("clients", "add", "--name", "Máy", *options, "--json")
+    assert outcome.code == 0, outcome
+    return dict(json.loads(outcome.out))
+
+
+def _ids(*printed: dict[str, str]) -> list[str]:
+    return [one["client_id"] for one in printed]

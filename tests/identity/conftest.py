@@ -51,9 +51,9 @@ def codes(config: Config, store: SealedStore, limits: RateLimits, sms: FakeSms, 
 
 
 @pytest.fixture
-def sessions(store: SealedStore, config: Config, clock: MovableClock, audit: Audit) -> Sessions:
+def sessions(store: SealedStore, config: Config, clock: MovableClock, audit: Audit, accounts: Accounts) -> Sessions:
     """Give sessions in that store."""
-    return Sessions(store=store, config=config, clock=clock, audit=audit)
+    return Sessions(store=store, config=config, clock=clock, audit=audit, accounts=accounts)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def _launch(folder: Path, ready: Path, certificate: Certificate) -> "subprocess.
         return subprocess.Popen(
             [sys.executable, "-c", PROGRAM, "--ready-file", ready, *tls],
             cwd=ROOT,
-            env={**environment, "PORT_BASE": str(_free_port_base()), "DEMO_FOLDER": str(folder)},
+            env={**environment, "PORT_BASE": str(free_port_base()), "DEMO_FOLDER": str(folder)},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -82,7 +82,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _free_port_base() -> int:
+def free_port_base() -> int:
     candidates = list(PORTS)
     random.SystemRandom().shuffle(candidates)
     return next(base for base in candidates if all(_is_free(base + distance) for distance in DISTANCES))

@@ -164,6 +164,7 @@ def test_discovery_names_the_methods_that_work(world: World) -> None:
     assert {rule: methods[rule] for rule in methods.keys() - OPERATED} == {
         "/authorize": both,
         "/token": {"POST"},
+        "/introspect": {"POST"},
         "/userinfo": both,
         "/end_session": both,
         "/jwks": {"GET"},

@@ -12,7 +12,7 @@ LONGEST_FUNCTION = 60
 OUTSIDE_SYSTEMS = ("vneid", "viettel", "vinaphone", "mobifone", "vietnamobile", "vnpt", "gmobile")
 
 OURS = source.python_files("idp", "sandbox")
-ALL = source.python_files("idp", "sandbox", "tests", "scripts")
+ALL = source.python_files("idp", "sandbox", "tests", "scripts", "bench")
 
 
 def test_there_is_something_to_guard() -> None:

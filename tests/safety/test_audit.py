@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from idp.safety.audit import CALLER, Audit, Caller
+from idp.safety.audit import Audit
+from idp.safety.caller import CALLER, Caller
 from idp.safety.encryption import Encryption, Key, KeyRing
 from idp.storage.db import Database
 from idp.storage.tables import audit_events
@@ -96,7 +97,19 @@ EVENTS: dict[str, tuple[Callable[[Audit], None], str | None, str | None, dict[st
 
 def test_every_event_is_tried_here() -> None:
     methods = {name for name, method in inspect.getmembers(Audit, inspect.isfunction) if not name.startswith("_")}
-    assert methods - {"events"} == set(EVENTS)
+    assert methods - {"events", "driver_values", "client_token_issued"} == set(EVENTS)
+
+
+def test_a_token_of_a_client_leaves_its_row_and_tells_the_time(audit: Audit, clock: MovableClock) -> None:
+    told = audit.client_token_issued("portal", scopes=("records.read",))
+    [event] = audit.events()
+    assert (event.event, event.account_id, event.client_id, event.facts) == (
+        "client_token_issued",
+        None,
+        "portal",
+        {"scopes": ["records.read"]},
+    )
+    assert abs(told - clock.now()) < timedelta(minutes=1)
 
 
 def test_every_event_can_join_a_transaction() -> None:

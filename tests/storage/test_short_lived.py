@@ -13,6 +13,7 @@ from socket import create_server
 from typing import Any, TypeVar
 
 import pytest
+import redis
 
 from idp.errors import ConfigError, StoreUnavailable
 from idp.storage.short_lived import EmbeddedShortLived, RedisShortLived, ShortLived, open_short_lived
@@ -421,9 +422,10 @@ def test_trouble_does_not_tell_the_password_of_redis(tmp_path: Path) -> None:
     assert "geheim" not in repr(caught.value) + str(caught.value)
 
 
-def test_redis_comes_back_on_connections_that_it_closed(redis_short_lived: RedisShortLived) -> None:
+def test_redis_comes_back_on_connections_that_it_closed(redis_short_lived: RedisShortLived, redis_url: str) -> None:
     redis_short_lived.put("key", b"value", MINUTE)
-    redis_short_lived._redis.client_kill_filter(_type="normal", skipme=False)
+    with redis.Redis.from_url(redis_url) as operator:
+        operator.client_kill_filter(_type="normal", skipme=True)
     assert redis_short_lived.get("key") == b"value"
 
 

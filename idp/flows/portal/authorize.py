@@ -19,9 +19,10 @@ from idp.identity.sessions import Session
 from idp.protocol.authorization_codes import CodeRecord, grant_id_of, new_code
 from idp.protocol.claims import scopes_implied
 from idp.protocol.clients import Client
-from idp.protocol.grants import Grant
+from idp.protocol.grant_rows import Grant
 from idp.protocol.interactions import AuthorizationRequest, Interaction
 from idp.protocol.logout import sid_of
+from idp.protocol.relations import Relation
 from idp.protocol.steps import Situation, Step, StepKind, next_step
 from idp.safety.rate_limits import place_of
 from idp.services import Services
@@ -84,10 +85,10 @@ class Authorize:
         if request.method == "POST":
             self._check_limit(request)
             return self._open_from_elsewhere(unsaved)
-        session = self._session(request)
-        step = next_step(unsaved, self._situation(unsaved, session, client))
+        situation = self._situation(unsaved, self._session(request), client)
+        step = next_step(unsaved, situation)
         if step.kind in {StepKind.ISSUE, StepKind.REFUSE}:
-            return self._end(request, unsaved, step, session, client)
+            return self._end(request, unsaved, step, situation, client)
         self._check_limit(request)
         return self._open_here(request, unsaved)
 
@@ -121,8 +122,8 @@ class Authorize:
             return self._take_over(request, interaction_id, opened)
         interaction = self._interaction(request, interaction_id)
         client = self._client(interaction)
-        session = self._session(request)
-        step = next_step(interaction, self._situation(interaction, session, client))
+        situation = self._situation(interaction, self._session(request), client)
+        step = next_step(interaction, situation)
         if step.kind is StepKind.HOME:
             self.services.interactions.finish(interaction)
             return redirect("/")
@@ -130,7 +131,7 @@ class Authorize:
             self.services.interactions.record_due(interaction, step.kind.value)
             return redirect(_PAGES[step.kind].format(id=interaction.id))
         self.services.interactions.finish(interaction)
-        return self._end(request, interaction, step, session, client)
+        return self._end(request, interaction, step, situation, client)
 
     def _take_over(self, request: Request, interaction_id: str, opened: str) -> Response:
         """Move an interaction that a cross-site POST opened to the lasting cookie of the same browser."""
@@ -157,7 +158,8 @@ class Authorize:
             return redirect("/")
         if session is not None:
             self.services.consents.declined(session.account_id, client, scopes_implied(interaction.request, client.scopes))
-        return self._end(request, interaction, Step(StepKind.REFUSE, errors.AccessDenied()), session, client)
+        refusal = Step(StepKind.REFUSE, errors.AccessDenied())
+        return self._end(request, interaction, refusal, Situation(now=self.services.clock.now()), client)
 
     def _check_csrf(self, request: Request) -> None:
         secret = request.cookie(self.cookies.browser)
@@ -170,17 +172,17 @@ class Authorize:
 
     # --- the ends --------------------------------------------------------------------------------------------------------------------
 
-    def _end(self, request: Request, interaction: Interaction, step: Step, session: Session | None, client: Client | None) -> Response:
+    def _end(self, request: Request, interaction: Interaction, step: Step, situation: Situation, client: Client | None) -> Response:
         asked = interaction.request
         if asked is None or client is None:
             raise errors.InteractionMissing("no portal to answer")
         reply = ReplyAddress(asked.redirect_uri, asked.state, asked.response_mode)
-        if step.kind is StepKind.REFUSE or session is None:
+        if step.kind is StepKind.REFUSE or situation.session is None:
             return self._return_error(request, reply, step.error or errors.LoginRequired())
-        code = self._issue(asked, session, client)
+        code = self._issue(asked, situation.session, client, sub=situation.sub)
         return authorization_response(self.pages, self._view(request), reply, {"code": code}, issuer=self.services.config.issuer)
 
-    def _issue(self, asked: AuthorizationRequest, session: Session, client: Client) -> str:
+    def _issue(self, asked: AuthorizationRequest, session: Session, client: Client, *, sub: str | None) -> str:
         code = new_code()
         grant = Grant(
             id=grant_id_of(code),
@@ -188,13 +190,14 @@ class Authorize:
             client_id=client.client_id,
             session_id=session.id,
             sid=sid_of(session.id, client.client_id),
-            sub=self.services.subjects.get(session.account_id, client),
+            sub=sub or self.services.subjects.get(session.account_id, client),
             scopes=asked.scopes,
             claims_userinfo=asked.claims.userinfo,
             claims_id_token=asked.claims.id_token,
             auth_time=int(session.auth_time.timestamp()),
             amr=tuple(assurance.amr(session.factors)),
             authentication_level=assurance.authentication_level(session.factors),
+            generation=session.generation,
         )
         self.services.authorization_codes.issue(CodeRecord(grant, asked.redirect_uri, asked.code_challenge, asked.nonce), code)
         return code
@@ -207,14 +210,15 @@ class Authorize:
     def _situation(self, interaction: Interaction, session: Session | None, client: Client | None) -> Situation:
         """Gather what the decision needs; a session whose account is locked or gone counts as none."""
         now = self.services.clock.now()
-        standing = self.services.accounts.standing(session.account_id) if session else None
-        if session is None or standing is None or not standing.admits(session.auth_time):
+        relation = self._relation(session, client)
+        if session is None or relation is None or not relation.standing.admits(session.generation):
             return Situation(now=now)
         settings = self.services.config.assurance
         situation = Situation(
             now=now,
             session=session,
-            proofing=assurance.proofing_level(standing.evidence, settings.proofing_levels, now),
+            sub=relation.sub,
+            proofing=assurance.proofing_level(relation.standing.evidence, settings.proofing_levels, now),
             authentication=assurance.authentication_level(session.factors),
         )
         if client is None or interaction.request is None:
@@ -226,8 +230,16 @@ class Authorize:
             required_level=max(client.minimum_level, self._lowest(asked.claims.essential_acr, when_unknown=BEYOND_EVERY_LEVEL)),
             required_proofing=client.minimum_proofing,
             wanted_level=self._lowest(asked.acr_values, when_unknown=1),
-            consent_is_due=self.services.consents.is_due(session.account_id, client, scopes),
+            consent_is_due=relation.consent is None or not relation.consent.covers(client, scopes),
         )
+
+    def _relation(self, session: Session | None, client: Client | None) -> Relation | None:
+        if session is None:
+            return None
+        if client is not None:
+            return self.services.relations.find(session.account_id, client)
+        standing = self.services.accounts.standing(session.account_id)
+        return Relation(standing) if standing else None
 
     def _lowest(self, acr_values: tuple[str, ...], *, when_unknown: int) -> int:
         """Give the lowest level listed, since any listed value suffices; `when_unknown` for a list that names no level of ours."""

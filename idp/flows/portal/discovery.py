@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from idp.config import Config
@@ -49,17 +50,20 @@ def metadata(config: Config) -> dict[str, Any]:
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
+        "introspection_endpoint": f"{issuer}/introspect",
         "jwks_uri": f"{issuer}/jwks",
         "end_session_endpoint": f"{issuer}/end_session",
         "scopes_supported": [*(scope for scope in CLAIMS_OF_SCOPE if scope not in _EMPTY_SCOPES), "offline_access"],
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "acr_values_supported": [f"{config.assurance.acr_prefix}{level}" for level in range(1, REACHABLE_AUTHENTICATION + 1)],
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "introspection_endpoint_auth_methods_supported": [method for method in AUTH_METHODS if method != "none"],
+        "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "claim_types_supported": ["normal"],
         "claims_supported": _claims(),
@@ -81,7 +85,12 @@ def _claims() -> list[str]:
 
 def _cached(request: Request, body: bytes, content_type: str, cache: tuple[str, str]) -> Response:
     """Answer 304 to whoever has these very bytes (RFC 9110 13.1.2)."""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    etag = _etag(body)
     if request.headers.get("if-none-match") == etag:
         return Response(304, (("ETag", etag), cache))
     return Response(200, (("Content-Type", content_type), ("ETag", etag), cache), body)
+
+
+@lru_cache(maxsize=8)
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.sha256(body).hexdigest()[:16]}"'

@@ -15,12 +15,10 @@ class UserInfo:
 
     def answer(self, request: Request) -> Response:
         """Give the claims as JSON; raises `InvalidToken`."""
-        token = self.services.tokens.find_access_token(_bearer_token(request))
-        is_served = token is not None and self.services.clients.find(token.client_id) is not None
-        claims = self.services.tokens.userinfo_claims(token) if token and is_served else None
-        if claims is None:
+        found = self.services.tokens.userinfo_claims(_bearer_token(request))
+        if found is None or self.services.clients.find(found[0]) is None:
             raise errors.InvalidToken
-        return json_response(claims)
+        return json_response(found[1])
 
 
 def _bearer_token(request: Request) -> str:

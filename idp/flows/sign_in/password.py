@@ -13,7 +13,7 @@ from idp.identity import documents
 from idp.identity.accounts import LoginRecord
 from idp.identity.assurance import Factor
 from idp.protocol.interactions import Interaction
-from idp.safety.audit import CALLER
+from idp.safety.caller import CALLER
 
 flow = flask.Blueprint("password", __name__)
 PATH = "/sign-in/<interaction_id>/password"

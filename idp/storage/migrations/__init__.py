@@ -1,19 +1,18 @@
 """The migrations of the database: expand, then contract, so that version N and N+1 run side by side."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.resources import files
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, RootTransaction, func, select, text
+from sqlalchemy import Connection, RootTransaction, func, inspect, select, text
 
 from idp.errors import StoreUnavailable
 from idp.storage.db import Database
 
+VERSION_TABLE = "alembic_version"
 _ADVISORY_LOCK = 0x53656E4944  # "SenID"
 _LOCK_TRIES = 12  # of five seconds each
 
@@ -27,9 +26,7 @@ def upgrade(database: Database) -> None:
         return
     with _alone(database) as tx:
         if _is_due(_revision(tx)):
-            settings = _settings()
-            settings.attributes["connection"] = tx
-            command.upgrade(settings, "head")
+            _run(tx)
 
 
 def current_revision(database: Database) -> str | None:
@@ -45,8 +42,9 @@ def head_revision() -> str:
 
 @cache
 def _revisions() -> tuple[str, ...]:
-    """Give every revision that this version knows, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(_settings()).walk_revisions())
+    """Give every revision that this version knows, the newest first: the numbers with which the files begin."""
+    names = (path.name for path in files(__name__).joinpath("versions").iterdir())
+    return tuple(sorted((name[:4] for name in names if re.fullmatch(r"[0-9]{4}_\w+\.py", name)), reverse=True))
 
 
 def _is_due(revision: str | None) -> bool:
@@ -54,14 +52,20 @@ def _is_due(revision: str | None) -> bool:
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    revision: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a name of ours
+    return revision
 
 
-def _settings() -> Config:
-    settings = Config()
+def _run(tx: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - a server whose schema is up to date does without
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    settings = Config(attributes={"connection": tx})
     settings.set_main_option("script_location", "idp.storage:migrations")
     settings.set_main_option("path_separator", "os")
-    return settings
+    command.upgrade(settings, "head")
 
 
 @contextmanager

@@ -26,7 +26,8 @@ _PUT = """
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
     WHERE NOT :only_if_new OR entries.expires_at <= :now
     RETURNING 1"""
-_GET = "SELECT value, expires_at FROM entries WHERE key = :key AND expires_at > :now"
+_GET = "SELECT value, expires_at FROM entries WHERE key = :key"
+_BURY = "DELETE FROM entries WHERE key = :key AND expires_at <= :now"
 _TAKE = "DELETE FROM entries WHERE key = :key RETURNING value, expires_at"
 _SWAP = """
     UPDATE entries SET value = :value, expires_at = :expires_at
@@ -124,9 +125,13 @@ class EmbeddedShortLived:
         return {"now": now, "expires_at": now + max(lifetime // _MILLISECOND, 1)}
 
     def _find(self, key: str) -> _Row | None:
+        now = self._now()
         with self._trouble_named():
-            row: _Row | None = self._connections.mine().execute(_GET, {"key": key, "now": self._now()}).fetchone()
+            row: _Row | None = self._connections.mine().execute(_GET, {"key": key}).fetchone()
+        if row is None or row[1] > now:
             return row
+        self._write(_BURY, key=key, now=now)  # once found dead it stays so, also when the machine's clock is set back
+        return None
 
     def _write(self, statement: str, **values: object) -> list[_Row]:
         with self._trouble_named():

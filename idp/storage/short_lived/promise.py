@@ -49,3 +49,7 @@ class ShortLived(Protocol):
     def is_up(self) -> bool:
         """Tell whether the store answers."""
         ...
+
+    def close(self) -> None:
+        """Close what is open and idle; the next call opens anew."""
+        ...

@@ -14,7 +14,8 @@ accounts = Table(
     Column("birth_date_sealed", Text, nullable=False),  # YYYY-MM-DD or YYYY
     Column("email_sealed", Text),
     Column("language", String(2), nullable=False),
-    Column("sessions_end_before", Instant),  # whatever was signed in or granted before counts no more
+    Column("sessions_end_before", Instant),  # written for nodes of version 0.1 alone, which compare it
+    Column("sessions_generation", Integer, nullable=False, server_default="0"),  # what belongs to an earlier one counts no more
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )

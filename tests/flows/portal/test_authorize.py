@@ -77,7 +77,7 @@ def test_an_unknown_and_a_disabled_client_are_the_same_page(world: World) -> Non
         ({"response_type": "cốde"}, "unsupported_response_type"),
         ({"scope": None}, "invalid_scope"),
         ({"scope": "profile"}, "invalid_scope"),
-        ({"scope": "openid admin"}, "invalid_scope"),
+        ({"scope": "openid address"}, "invalid_scope"),
         ({"scope": "openid ế"}, "invalid_scope"),
         ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),

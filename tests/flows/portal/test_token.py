@@ -14,6 +14,8 @@ from sqlalchemy import update
 from werkzeug.test import Client as Browser
 from werkzeug.test import TestResponse
 
+from idp.errors import StoreUnavailable
+from idp.protocol.authorization_codes import grant_id_of
 from idp.protocol.clients import Client
 from idp.storage.tables import refresh_tokens
 from tests.world import REDIRECT_URI, VERIFIER, World, token_request, unguessable
@@ -83,6 +85,13 @@ def test_a_code_works_once_and_a_replay_revokes_what_it_gave(world: World) -> No
     assert error_of(refresh(browser, client, secret, tokens["refresh_token"])) == (400, "invalid_grant")
 
 
+def test_a_replay_that_comes_before_the_grant_is_written_forbids_it(world: World) -> None:
+    browser, client, secret = signed_in(world)
+    code = world.code(browser, client)
+    world.services.grants.revoke(grant_id_of(code), reason="code_replayed", client_id=client.client_id)
+    assert error_of(world.redeem(browser, client, secret, code)) == (400, "invalid_grant")
+
+
 @pytest.mark.race
 def test_fifty_redemptions_of_one_code_have_at_most_one_winner_and_leave_nothing_usable(world: World) -> None:
     browser, client, secret = signed_in(world)
@@ -131,6 +140,7 @@ def test_a_code_of_another_client_is_unknown_to_this_one_and_stays_good_for_its_
     assert world.redeem(browser, client, secret, code).status_code == 200
 
 
+@pytest.mark.parametrize("world", ["embedded"], indirect=True)  # nobody can move the time of a Redis server
 def test_a_code_expires(world: World) -> None:
     browser, client, secret = signed_in(world)
     code = world.code(browser, client)
@@ -418,3 +428,81 @@ def test_a_refresh_token_expires(world: World) -> None:
         tx.execute(update(refresh_tokens).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
     assert error_of(refresh(browser, client, secret, token)) == (400, "invalid_grant")
     assert error_of(refresh(browser, client, secret, "unknown")) == (400, "invalid_grant")
+
+
+def test_a_refresh_without_openid_gives_no_id_token_and_no_claims_of_a_person(world: World) -> None:
+    browser, client, secret = signed_in(world)
+    tokens = world.tokens(browser, client, secret, scope="openid profile")
+    narrowed = refresh(browser, client, secret, tokens["refresh_token"], scope="profile").json or {}
+    assert (narrowed["scope"], "id_token" in narrowed) == ("profile", False)
+    response = browser.get("/userinfo", headers={"Authorization": f"Bearer {narrowed['access_token']}"})
+    assert error_of(response) == (401, "invalid_token")
+
+
+def test_a_wish_for_a_wider_scope_does_not_spend_the_refresh_token(world: World) -> None:
+    browser, client, secret = signed_in(world)
+    tokens = world.tokens(browser, client, secret)
+    assert error_of(refresh(browser, client, secret, tokens["refresh_token"], scope="openid email")) == (400, "invalid_scope")
+    assert refresh(browser, client, secret, tokens["refresh_token"]).status_code == 200
+
+
+def test_refresh_and_userinfo_go_on_without_the_short_lived_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser, client, secret = signed_in(world)
+    tokens = world.tokens(browser, client, secret)
+
+    def is_away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("short-lived store: away")
+
+    for name in ("put", "get", "take", "exchange", "swap", "count", "peek", "remaining", "drop"):
+        monkeypatch.setattr(world.services.short_lived, name, is_away)
+    again = refresh(browser, client, secret, tokens["refresh_token"])
+    assert again.status_code == 200
+    assert browser.get("/userinfo", headers={"Authorization": f"Bearer {(again.json or {})['access_token']}"}).status_code == 200
+    assert error_of(world.redeem(browser, client, secret, "any-code")) == (503, "temporarily_unavailable")
+
+
+# --- a client of its own ------------------------------------------------------------------------------------------------------------
+
+
+def machine(world: World, **changes: Any) -> tuple[Client, str]:
+    wanted: dict[str, Any] = {"grant_types": ("client_credentials",), "machine_scopes": ("records.read", "records.write")}
+    return world.client(**{**wanted, **changes})
+
+
+def ask_for_itself(world: World, client: Client, secret: str, **form: str) -> TestResponse:
+    return token_request(world.browser(), client, secret, {"grant_type": "client_credentials", **form})
+
+
+@pytest.mark.parametrize(
+    "form, scope",
+    [({}, "records.read records.write"), ({"scope": "records.write"}, "records.write"), ({"scope": ""}, "records.read records.write")],
+)
+def test_a_client_gets_a_token_of_its_own_without_a_person(world: World, form: dict[str, str], scope: str) -> None:
+    client, secret = machine(world)
+    response = ask_for_itself(world, client, secret, **form)
+    assert response.headers["Cache-Control"] == "no-store"
+    tokens = response.json or {}
+    assert set(tokens) == {"access_token", "token_type", "expires_in", "scope"}
+    assert (tokens["token_type"], tokens["expires_in"], tokens["scope"]) == ("Bearer", 600, scope)
+    assert error_of(world.browser().get("/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})) == (
+        401,
+        "invalid_token",
+    )
+    assert [(event.event, event.facts) for event in world.services.audit.events(most=1)] == [
+        ("client_token_issued", {"scopes": scope.split()})
+    ]
+
+
+@pytest.mark.parametrize("scope", ["openid", "records.delete", "records.read openid", "records.read  records.write"])
+def test_a_client_gets_no_scope_that_it_was_not_given(world: World, scope: str) -> None:
+    client, secret = machine(world)
+    assert error_of(ask_for_itself(world, client, secret, scope=scope)) == (400, "invalid_scope")
+
+
+def test_only_a_client_that_was_given_the_grant_and_has_credentials_may_ask_for_itself(world: World) -> None:
+    client, secret = world.client()
+    assert error_of(ask_for_itself(world, client, secret)) == (400, "unauthorized_client")
+    client, secret = machine(world)
+    assert error_of(ask_for_itself(world, client, f"{secret}x")) == (401, "invalid_client")
+    public, _ = world.client(auth_method="none")
+    assert error_of(ask_for_itself(world, public, "")) == (400, "unauthorized_client")

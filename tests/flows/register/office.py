@@ -204,7 +204,7 @@ def _with_fakes(built: Services, sms: FakeSms, carrier: Carrier, clock: MovableC
         carrier=carrier,
         audit=audit,
         outbox=outbox,
-        sessions=Sessions(store=store, config=config, clock=clock, audit=audit),
+        sessions=Sessions(store=store, config=config, clock=clock, audit=audit, accounts=built.accounts),
         one_time_codes=OneTimeCodes(
             config=config, store=store, limits=built.rate_limits, sms=sms, audit=audit, clock=clock, generate=random_code
         ),

@@ -132,7 +132,7 @@ def _build(config: Config, sms: FakeSms, clock: MovableClock) -> World:
 
 def _with_fakes(built: Services, sms: FakeSms, clock: MovableClock) -> Services:
     config, store, audit = built.config, built.store, built.audit
-    sessions = Sessions(store=store, config=config, clock=clock, audit=audit)
+    sessions = Sessions(store=store, config=config, clock=clock, audit=audit, accounts=built.accounts)
     codes = OneTimeCodes(config=config, store=store, limits=built.rate_limits, sms=sms, audit=audit, clock=clock, generate=random_code)
     return replace(
         built,

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from idp.edge import logs
 from idp.identity import phone_numbers
 from idp.identity.one_time_codes import Purpose
 from idp.storage import tables
@@ -402,6 +403,7 @@ def test_double_resend_sends_one_code(place: Place) -> None:
 
 
 def test_logs_hold_neither_secrets_nor_personal_data(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("DEBUG")
     person = place.person()
     place.signed_in(person)
     person.press(place.at_password(place.person()), id_number=ID_NUMBER, password="Sai-8-mat-khau")

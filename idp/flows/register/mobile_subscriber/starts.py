@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from idp.edge import browser
-from idp.safety.audit import CALLER
+from idp.safety.caller import CALLER
 from idp.safety.rate_limits import place_of
 
 HOUR = timedelta(hours=1)
